@@ -12,7 +12,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from dataclasses import dataclass
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Self, TypeVar
 
 import numpy as np
 from pydantic import BeforeValidator, GetCoreSchemaHandler, PlainSerializer
@@ -64,7 +64,7 @@ def _as_date(when: Timestamp, name: str) -> dt.date:
     if isinstance(when, dt.datetime):
         if when.tzinfo is not None:
             raise ConfigError(f"{rule}, without a time zone (it is local already); seen {when.isoformat()!r}.")
-        if when.time() != dt.time() or getattr(when, "nanosecond", 0):
+        if when.time() != dt.time() or getattr(when, "nanosecond", None):
             raise ConfigError(f"{rule}; seen the time {when.time()} in {when.isoformat()!r}. Give the day alone.")
         return when.date()
     if isinstance(when, dt.date) and type(when).__name__ != "NaTType":
@@ -100,7 +100,7 @@ class Duration(str):
 
     __slots__ = ()
 
-    def __new__(cls, text: str) -> Duration:
+    def __new__(cls, text: str) -> Self:
         """Parse ``text``; a ConfigError says what is allowed."""
         if not isinstance(text, str) or not _DURATION.fullmatch(text):
             raise ConfigError(f"a duration is a whole number of days from '1D' to '99999D'; seen {text!r:.40}.")
@@ -139,7 +139,7 @@ class Period(str):
 
     CALENDAR = ("week", "month", "quarter")
 
-    def __new__(cls, text: str) -> Period:
+    def __new__(cls, text: str) -> Self:
         """Parse ``text``; a ConfigError says what is allowed."""
         if not isinstance(text, str) or not (text in cls.CALENDAR or _DURATION.fullmatch(text)):
             raise ConfigError(f"a period is '<n>D' (such as '7D'), 'week', 'month' or 'quarter'; seen {text!r:.40}.")

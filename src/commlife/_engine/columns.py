@@ -1,0 +1,60 @@
+"""Columns whose type a frame does not tell: pandas' objects and categories, made plain before anything else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import narwhals.stable.v2 as nw
+
+__all__ = ["plain_columns"]
+
+
+def plain_columns(frame: nw.LazyFrame[Any]) -> tuple[nw.LazyFrame[Any], dict[str, str]]:
+    """The frame with categories as their values and objects as what they hold, and the columns of mixed types.
+
+    Returns:
+        The frame, and for each column that holds several types what it holds.
+    """
+    schema = frame.collect_schema()
+    categories = [name for name, dtype in schema.items() if dtype in {nw.Categorical, nw.Enum}]
+    mixed: dict[str, str] = {}
+    if frame.implementation is nw.Implementation.PANDAS:
+        import pandas as pd
+
+        native = nw.to_native(frame)
+        replaced: dict[str, Any] = {}
+        for name in categories:
+            replaced[name] = native[name].astype(native[name].dtype.categories.dtype)
+        for name in native.columns[native.dtypes == object]:
+            held = pd.api.types.infer_dtype(native[name], skipna=True)
+            if held.startswith("mixed") or held in {"complex", "bytes"}:
+                mixed[name] = held
+            elif held == "decimal":
+                replaced[name] = native[name].astype("float64")
+            elif held == "integer":
+                replaced[name] = _whole_numbers(native[name])
+            elif held in {"datetime", "datetime64", "date"}:
+                times = pd.to_datetime(native[name], errors="coerce")
+                if times.dtype == object:
+                    mixed[name] = "times of several zones"
+                else:
+                    replaced[name] = times
+            elif held == "floating":
+                replaced[name] = native[name].astype("float64")
+            elif held == "boolean":
+                replaced[name] = native[name].astype("boolean")
+            elif held == "empty":
+                replaced[name] = native[name].astype("str")
+        if replaced:
+            frame = nw.from_native(native.assign(**replaced)).lazy()
+    elif categories:
+        frame = frame.with_columns(nw.col(*categories).cast(nw.String))
+    return frame, mixed
+
+
+def _whole_numbers(column: Any) -> Any:
+    """Python integers as int64 where they fit; larger ones as floats, whose size the caller checks."""
+    if column.isna().any():
+        return column.astype("float64")
+    largest = max(abs(int(column.max())), abs(int(column.min())))
+    return column.astype("int64" if largest < 2**63 else "float64")

@@ -1,0 +1,130 @@
+"""Frames in and out: which kinds are taken, how a plan is settled, how a small result is collected."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import narwhals.stable.v2 as nw
+import pandas as pd
+
+from commlife.errors import EngineError
+
+__all__ = ["EAGER", "KINDS", "collect", "frame_like", "from_host", "is_eager", "lazy_like", "settle"]
+
+#: The kinds of frame that commlife takes, and what each is called in messages.
+KINDS = {
+    nw.Implementation.PANDAS: "pandas",
+    nw.Implementation.POLARS: "Polars",
+    nw.Implementation.PYARROW: "PyArrow",
+    nw.Implementation.DUCKDB: "DuckDB",
+    nw.Implementation.DASK: "Dask",
+    nw.Implementation.PYSPARK: "PySpark",
+}
+#: Kinds whose frames hold their rows in this process, in an order.
+EAGER = {nw.Implementation.PANDAS, nw.Implementation.POLARS, nw.Implementation.PYARROW}
+
+
+def from_host(frame: Any) -> nw.LazyFrame[Any]:
+    """Wrap a host's frame; an EngineError names the kinds that are taken."""
+    try:
+        wrapped = nw.from_native(frame)
+    except TypeError:
+        raise EngineError(
+            f"commlife takes frames of {', '.join(KINDS.values())}; seen {type(frame).__module__}."
+            f"{type(frame).__qualname__}. Build a frame first, for example pandas.DataFrame(rows)."
+        ) from None
+    if wrapped.implementation not in KINDS:
+        raise EngineError(
+            f"commlife takes frames of {', '.join(KINDS.values())}; frames of {wrapped.implementation} are not tested. "
+            "Convert to one of these first."
+        )
+    return wrapped.lazy()
+
+
+def is_eager(frame: nw.LazyFrame[Any] | nw.DataFrame[Any]) -> bool:
+    """Whether the rows are at hand in this process (a Polars plan counts: its rows come by one collect)."""
+    return frame.implementation in EAGER
+
+
+def settle(frame: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+    """Compute a plan once, so that what is built on it twice is not computed twice."""
+    kind = frame.implementation
+    native = nw.to_native(frame)
+    if kind is nw.Implementation.POLARS:
+        return frame.collect().lazy()
+    if kind is nw.Implementation.DUCKDB:
+        return nw.from_native(native.materialize())
+    if kind in {nw.Implementation.DASK, nw.Implementation.PYSPARK}:
+        return nw.from_native(native.persist())
+    return frame
+
+
+def collect(frame: nw.LazyFrame[Any] | nw.DataFrame[Any]) -> pd.DataFrame:
+    """A small result as pandas: whole numbers as int64, text as pandas' own text, the same from each engine."""
+    schema = frame.collect_schema()
+    casts = [nw.col(name).cast(nw.Int64) for name, dtype in schema.items() if dtype.is_integer() and dtype != nw.Int64]
+    casts += [nw.col(name).cast(nw.Float64) for name, dtype in schema.items() if isinstance(dtype, nw.Decimal)]
+    if casts:
+        frame = frame.with_columns(*casts)
+    eager = frame.collect() if isinstance(frame, nw.LazyFrame) else frame
+    if eager.implementation is nw.Implementation.PANDAS:
+        table: pd.DataFrame = nw.to_native(eager).reset_index(drop=True)
+        return table
+    # Through NumPy and not Arrow: it asks for no further package and lands on pandas' own dtypes.
+    return pd.DataFrame({name: eager[name].to_numpy() for name in eager.columns})
+
+
+def frame_like(table: pd.DataFrame, kind: nw.Implementation) -> Any:
+    """A result made in NumPy, as the eager kind of frame that the host works with.
+
+    Lazy kinds (DuckDB, Dask, Spark) get pandas: the rows are in this process already.
+    """
+    if kind in {nw.Implementation.POLARS, nw.Implementation.PYARROW}:
+        columns = {name: _plain(table[name]) for name in table.columns}
+        return nw.to_native(nw.from_dict(columns, backend=kind))
+    return table
+
+
+def lazy_like(table: pd.DataFrame, frame: nw.LazyFrame[Any], *, types: Mapping[str, str]) -> nw.LazyFrame[Any]:
+    """A small table made in this process, as a plan that can be joined with ``frame``.
+
+    Args:
+        table: The rows.
+        frame: The plan whose engine they should join.
+        types: For columns of ``table`` the column of ``frame`` whose exact type they must have.
+    """
+    kind = frame.implementation
+    if kind is nw.Implementation.DUCKDB:
+        # The relation's own connection must read it: DuckDB finds it by the name of this variable.
+        small = table
+        made = nw.from_native(nw.to_native(frame).query("_frame", "SELECT * FROM small").materialize())
+    elif kind is nw.Implementation.DASK:
+        import dask.dataframe as dd
+
+        made = nw.from_native(dd.from_pandas(table, npartitions=1))  # type: ignore[no-untyped-call]
+    elif kind is nw.Implementation.PYSPARK:
+        made = nw.from_native(nw.to_native(frame).sparkSession.createDataFrame(table))
+    else:
+        made = nw.from_native(frame_like(table, kind)).lazy()
+    if kind is nw.Implementation.PYARROW:
+        # PyArrow knows two kinds of text and joins only equal ones.
+        import pyarrow as pa
+
+        given, there = nw.to_native(made), nw.to_native(frame).schema
+        fields = [
+            pa.field(name, there.field(types[name]).type if name in types else given.schema.field(name).type)
+            for name in given.column_names
+        ]
+        return nw.from_native(given.cast(pa.schema(fields))).lazy()
+    schema = frame.collect_schema()
+    return made.with_columns(*(nw.col(name).cast(schema[like]) for name, like in types.items()))
+
+
+def _plain(column: pd.Series[Any]) -> Any:
+    """Values that other frames read without pandas' own missing markers."""
+    if pd.api.types.is_numeric_dtype(column.dtype) and not pd.api.types.is_extension_array_dtype(column.dtype):
+        return column.to_numpy()
+    if pd.api.types.is_datetime64_dtype(column.dtype):
+        return column.to_numpy().astype("datetime64[us]").astype(object).tolist()
+    return [None if missing else value for value, missing in zip(column.tolist(), column.isna().tolist(), strict=True)]

@@ -1,0 +1,131 @@
+"""From lines to orders: the few plans over a log's lines that everything else is built on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import narwhals.stable.v2 as nw
+
+from commlife import _engine
+from commlife.orders import _boundary
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from commlife.orders.log import OrderLog
+
+__all__ = [
+    "count_distinct",
+    "count_orders",
+    "count_repeats",
+    "lines",
+    "orders",
+    "set_aside_frame",
+    "shown",
+    "shown_lines",
+    "summary",
+]
+
+
+def summary(frame: nw.LazyFrame[Any]) -> dict[str, Any]:
+    """Rows, first and last day."""
+    row = frame.select(
+        nw.len().alias("rows"), nw.col("day").min().alias("first"), nw.col("day").max().alias("last")
+    ).collect()
+    rows = int(row["rows"].item())
+    if not rows:
+        return {"rows": 0, "first": None, "last": None}
+    return {"rows": rows, "first": int(row["first"].item()), "last": int(row["last"].item())}
+
+
+def count_distinct(frame: nw.LazyFrame[Any], *keys: str) -> int:
+    """Number of distinct keys."""
+    return int(frame.select(*keys).unique().select(nw.len()).collect().item())
+
+
+def count_orders(log: OrderLog) -> int:
+    """Number of distinct orders; without order_id each row is one."""
+    return count_distinct(log._frame, "user_id", "order_id") if log.has("order_id") else log.n_rows
+
+
+def count_repeats(log: OrderLog) -> int:
+    """Number of lines that equal an earlier one in every named column."""
+    shown = log._frame.drop("day")
+    marked = _engine.mark_repeats(shown, shown.collect_schema().names(), into="_repeat")
+    return int(marked.select(nw.col("_repeat").cast(nw.Int64).sum()).collect().item() or 0)
+
+
+def lines(log: OrderLog, as_of: int) -> nw.LazyFrame[Any]:
+    """Paid lines before ``as_of``."""
+    frame = log._frame
+    if log._paid_statuses is not None:
+        frame = frame.filter(nw.col("status").is_in(list(log._paid_statuses)))
+    last = log._summary["last"]
+    return frame if last is not None and last < as_of else frame.filter(nw.col("day") < as_of)
+
+
+def orders(log: OrderLog, as_of: int, attributes: Sequence[str]) -> nw.LazyFrame[Any]:
+    """One row an order, dated and attributed by its earliest line; settled, since it is used many times.
+
+    Lines of one order at the same earliest instant may differ in an attribute: the least value is taken, whatever
+    the order of rows.
+    """
+    for name in attributes:
+        log.require(name, why="this question")
+    paid = lines(log, as_of)
+    if not log.has("order_id"):
+        each = paid.select("user_id", "day", "us", nw.col("minor").alias("net"), *attributes)
+        return _engine.settle(each.with_columns((nw.col("net") >= 0).alias("counts")))
+    keys = ["user_id", "order_id"]
+    marked = paid.select(*keys, "us", "day", "minor", *attributes).with_columns(
+        (nw.col("minor") < 0).cast(nw.Int64).alias("negative")
+    )
+    grouped = marked.group_by(*keys).agg(
+        nw.col("us").min(), nw.col("day").min(), nw.col("minor").sum().alias("net"), nw.col("negative").max()
+    )
+    counts = (nw.col("net") > 0) | ((nw.col("net") == 0) & (nw.col("negative") == 0))
+    whole = grouped.with_columns(nw.col("net").cast(nw.Int64), counts.alias("counts")).drop("negative")
+    if attributes:
+        earliest = whole.select(*keys, nw.col("us").alias("first_us"))
+        of_first = marked.join(earliest, on=keys, how="inner").filter(nw.col("us") == nw.col("first_us"))
+        chosen = of_first.group_by(*keys).agg(*(nw.col(name).min() for name in attributes))
+        whole = whole.join(chosen, on=keys, how="left")
+    return _engine.settle(whole)
+
+
+def shown_lines(log: OrderLog) -> nw.LazyFrame[Any]:
+    """The lines kept, as a person reads them."""
+    return shown(log._frame, log)
+
+
+def shown(frame: nw.LazyFrame[Any], log: OrderLog, *, extra: Sequence[str] = ()) -> nw.LazyFrame[Any]:
+    """Lines under canonical names, money in major units."""
+    money = [(nw.col(minor) / log.scale).alias(name) for name, minor in _boundary.MONEY.items() if log.has(name)]
+    if log.has("first_ordered_at"):
+        frame = frame.with_columns((nw.col("first_day") * _boundary.MICROSECONDS_A_DAY).alias("_first_us"))
+        frame = _engine.microsecond_as_datetime(frame, "_first_us", into="first_ordered_at")
+    names = [name for name in _boundary.COLUMNS if log.has(name)]
+    return frame.with_columns(*money).select(*names, *log.keep, *extra)
+
+
+def set_aside_frame(log: OrderLog) -> Any:
+    """Everything set aside, at the boundary and by cleaning rules, in one frame."""
+    parts = list(log._set_aside)
+    if not parts:
+        names = [*shown_lines(log).collect_schema().names(), "reason"]
+        nothing = shown_lines(log).with_columns(nw.lit("").alias("reason")).head(0)
+        return log.give(nothing.select(*names), sort=False)
+    if len(parts) > 1:
+        parts = _alike(parts)
+    whole = parts[0] if len(parts) == 1 else nw.concat(parts, how="vertical")
+    return log.give(whole, sort=False)
+
+
+def _alike(parts: list[nw.LazyFrame[Any]]) -> list[nw.LazyFrame[Any]]:
+    """Rows set aside as given and rows set aside later may differ in type (a text, a timestamp): both as text then."""
+    schemas = [part.collect_schema() for part in parts]
+    differing = [name for name in schemas[0] if len({str(schema[name]) for schema in schemas}) > 1]
+    both_numbers = [name for name in differing if all(schema[name].is_numeric() for schema in schemas)]
+    common = dict.fromkeys(differing, nw.String()) | dict.fromkeys(both_numbers, nw.Float64())
+    columns = [nw.col(name).cast(common[name]) if name in common else nw.col(name) for name in schemas[0]]
+    return [part.select(*columns) for part in parts]

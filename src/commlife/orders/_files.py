@@ -1,0 +1,81 @@
+"""Files of orders: only what the named columns need is read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from commlife.errors import ConfigError, EngineError
+from commlife.orders._boundary import COLUMNS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+__all__ = ["read_csv", "scan_parquet"]
+
+
+def scan_parquet(path: str | Path | Sequence[str | Path], engine: str, columns: Mapping[str, Any]) -> Any:
+    """One or several Parquet files as a frame of ``engine``."""
+    paths = [str(_existing(each)) for each in ([path] if isinstance(path, (str, Path)) else path)]
+    if not paths:
+        raise ConfigError("from_parquet needs at least one file; seen an empty list.")
+    if engine == "pandas":
+        import pandas as pd
+
+        wanted = _wanted(columns)
+        try:
+            import pyarrow.dataset as ds
+        except ImportError:
+            raise EngineError('Parquet files with pandas need pyarrow: pip install "commlife[parquet]".') from None
+        dataset = ds.dataset(paths, format="parquet")
+        present = [name for name in wanted if name in dataset.schema.names]
+        # Where a name is misspelt the whole file is read, so that the error can say what there is.
+        table = dataset.to_table(columns=present if len(present) == len(wanted) else None)
+        frame: pd.DataFrame = table.to_pandas(split_blocks=True, self_destruct=True)
+        return frame
+    if engine == "polars":
+        try:
+            import polars as pl
+        except ImportError:
+            raise EngineError('engine="polars" needs Polars: pip install "commlife[polars]".') from None
+        return pl.scan_parquet(paths)
+    if engine == "duckdb":
+        try:
+            import duckdb
+        except ImportError:
+            raise EngineError('engine="duckdb" needs DuckDB: pip install "commlife[duckdb]".') from None
+        return duckdb.connect().read_parquet(paths)
+    raise ConfigError.unknown_name("engine", engine, ("pandas", "polars", "duckdb"))
+
+
+def read_csv(path: str | Path, columns: Mapping[str, Any]) -> Any:
+    """A CSV file with pandas: the named columns, ids and codes as text."""
+    import pandas as pd
+
+    wanted = _wanted(columns)
+    texts = {str(columns[name]): "str" for name in COLUMNS if name in columns and name not in _NUMBERS}
+    file = _existing(path)
+    try:
+        present = list(pd.read_csv(file, nrows=0).columns)
+        return pd.read_csv(
+            file,
+            usecols=[name for name in present if name in wanted] if set(wanted) <= set(present) else None,
+            dtype={name: kind for name, kind in texts.items() if name in present},
+        )
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file.name} is not read as CSV: {error}. Save it as UTF-8 with a header line.") from None
+
+
+_NUMBERS = {"amount", "quantity", "cost", "list_amount", "discount"}
+
+
+def _wanted(columns: Mapping[str, Any]) -> list[str]:
+    named = [columns[name] for name in COLUMNS if isinstance(columns.get(name), str)]
+    return list(dict.fromkeys([*named, *columns.get("keep", ())]))
+
+
+def _existing(path: str | Path) -> Path:
+    file = Path(path)
+    if not file.is_file():
+        raise ConfigError(f"there is no file {str(file)!r}.")
+    return file

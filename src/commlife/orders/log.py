@@ -1,0 +1,421 @@
+"""OrderLog: a platform's order export, validated, immutable, in one vocabulary."""
+
+from __future__ import annotations
+
+import zoneinfo
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Self
+
+import narwhals.stable.v2 as nw
+
+from commlife import _engine
+from commlife.errors import ConfigError
+from commlife.orders import _boundary, _facts
+from commlife.orders.calendar import Observation, Timestamp, day_number, day_text
+from commlife.orders.faults import FAULTS, FoundFault, Policies, faults_frame
+from commlife.orders.money import check_digits
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from commlife.orders.cleaning import CleaningRules
+
+__all__ = ["OrderLog"]
+
+
+class OrderLog:
+    """A platform's order lines under canonical names; the one input of every other call.
+
+    Make one with :meth:`from_frame`, :meth:`from_parquet` or :meth:`from_csv`. A log never changes: :meth:`clean`
+    gives a new one. Money is held in whole minor units and days are local days, so that answers are equal on every
+    engine and in every row order.
+
+    Attributes:
+        timezone: The zone whose midnights bound the business days.
+        currency_digits: Digits of the currency after the point.
+        observation: The window through which the log sees its users' lives.
+        columns: The canonical columns that the host named.
+        keep: The host's own columns that are carried along.
+    """
+
+    def __init__(
+        self,
+        kept: _boundary.Kept,
+        *,
+        columns: tuple[str, ...],
+        keep: tuple[str, ...],
+        timezone: str,
+        currency_digits: int,
+        observed: tuple[int | None, int | None],
+        paid_statuses: tuple[Any, ...] | None,
+        lazy: bool,
+        set_aside: tuple[nw.LazyFrame[Any], ...] = (),
+        audit: pd.DataFrame | None = None,
+    ) -> None:
+        self._frame = kept.lines
+        self._found = kept.found
+        self._rows_given = kept.rows
+        self._set_aside = set_aside if kept.set_aside is None else (kept.set_aside, *set_aside)
+        self._lazy = lazy
+        self._paid_statuses = paid_statuses
+        self._observed = observed
+        self._audit = audit
+        self._memory: dict[Any, Any] = {}
+        self.columns = columns
+        self.keep = keep
+        self.timezone = timezone
+        self.currency_digits = currency_digits
+        self.scale = 10**currency_digits
+
+    # -- in ---------------------------------------------------------------------------------------------------------
+
+    @classmethod
+    def from_frame(
+        cls,
+        frame: Any,
+        *,
+        user_id: str,
+        ordered_at: str,
+        amount: str,
+        order_id: str | None = None,
+        quantity: str | None = None,
+        cost: str | None = None,
+        list_amount: str | None = None,
+        discount: str | None = None,
+        item_id: str | None = None,
+        category: str | None = None,
+        community: str | None = None,
+        channel: str | None = None,
+        coupon_id: str | None = None,
+        address_id: str | None = None,
+        status: str | None = None,
+        status_map: Mapping[Any, str] | None = None,
+        first_ordered_at: str | None = None,
+        timezone: str = "Asia/Shanghai",
+        currency_digits: int = 2,
+        observed_from: Timestamp | None = None,
+        observed_until: Timestamp | None = None,
+        keep: Sequence[str] = (),
+        on_fault: str | Mapping[str, str] = "raise",
+    ) -> Self:
+        """Take an order export in: every argument up to ``first_ordered_at`` is the name of a column of ``frame``.
+
+        Args:
+            frame: pandas, Polars (eager or lazy), PyArrow, a DuckDB relation, Dask or PySpark. One row is an order
+                line; without ``order_id`` each row is an order. It is not changed.
+            user_id: Who ordered: text or whole numbers.
+            ordered_at: When: timestamps or ISO 8601 texts. Naive times are local; times with a zone are converted.
+            amount: Money of the line in major units, refunds negative.
+            order_id: The order that the line belongs to.
+            quantity: Units of the line.
+            cost: What the line cost the platform.
+            list_amount: Money of the line before discounts.
+            discount: Money taken off the line.
+            item_id: What was bought.
+            category: Its category.
+            community: The estate or neighbourhood.
+            channel: The channel of the order.
+            coupon_id: The coupon that was used.
+            address_id: Where it was delivered (one user with many addresses orders for others).
+            status: The status of the line in the host's words; needs ``status_map``.
+            status_map: From the host's statuses to ``placed``, ``paid`` and ``cancelled``; only paid lines make orders.
+            first_ordered_at: The user's first order ever, where the log begins later than that.
+            timezone: IANA name of the zone whose midnights bound the business days.
+            currency_digits: Digits of the currency after the point, 0 to 4.
+            observed_from: First day that the log sees (default: its first day).
+            observed_until: The day at whose midnight it stops seeing (default: as_of decides); later rows are a fault.
+            keep: Further columns of the host that are carried along untouched.
+            on_fault: ``"raise"``, ``"set_aside"``, or a mapping from faults to policies (see ``commlife.orders.FAULTS``).
+
+        Raises:
+            SchemaError: The export is faulty; ``.faults`` lists every fault.
+            ConfigError: An argument has a value that is not allowed.
+            EngineError: The frame is of a kind that is not taken.
+
+        Examples:
+            >>> import pandas as pd
+            >>> frame = pd.DataFrame({"phone": ["a", "b", "a"], "paid": [12.5, 30.0, 8.0],
+            ...                       "paid_at": ["2025-03-01 09:00", "2025-03-02 10:30", "2025-03-09 18:00"]})
+            >>> log = OrderLog.from_frame(frame, user_id="phone", ordered_at="paid_at", amount="paid")
+            >>> log
+            OrderLog(3 rows, 3 orders, 2 users, 2025-03-01 to 2025-03-09, days of Asia/Shanghai)
+        """
+        named = {
+            "user_id": user_id, "order_id": order_id, "ordered_at": ordered_at, "amount": amount, "quantity": quantity,
+            "cost": cost, "list_amount": list_amount, "discount": discount, "item_id": item_id, "category": category,
+            "community": community, "channel": channel, "coupon_id": coupon_id, "address_id": address_id,
+            "status": status, "first_ordered_at": first_ordered_at,
+        }  # fmt: skip
+        columns = _check_names(named)
+        extra = _check_keep(keep)
+        digits = check_digits(currency_digits)
+        _check_zone(timezone)
+        paid = _check_status(status, status_map)
+        first = None if observed_from is None else day_number(observed_from, name="observed_from")
+        until = None if observed_until is None else day_number(observed_until, name="observed_until")
+        if first is not None and until is not None and first >= until:
+            raise ConfigError(f"observed_from={day_text(first)} must lie before observed_until={day_text(until)}.")
+        policies = Policies(on_fault)
+        kept = _boundary.read(
+            _engine.from_host(frame),
+            columns,
+            keep=extra,
+            timezone=timezone,
+            digits=digits,
+            until=until,
+            status_map=status_map,
+            policies=policies,
+        )
+        return cls(
+            kept,
+            columns=tuple(columns),
+            keep=extra,
+            timezone=timezone,
+            currency_digits=digits,
+            observed=(first, until),
+            paid_statuses=paid,
+            lazy=isinstance(nw.from_native(frame), nw.LazyFrame),
+        )
+
+    @classmethod
+    def from_parquet(cls, path: str | Path | Sequence[str | Path], *, engine: str = "pandas", **columns: Any) -> Self:
+        """Read one or several Parquet files; the other arguments are those of :meth:`from_frame`.
+
+        Args:
+            path: A file, or several with the same columns.
+            engine: ``"pandas"`` (in memory), ``"polars"`` or ``"duckdb"`` (both read out of core).
+            **columns: As in :meth:`from_frame`.
+        """
+        from commlife.orders import _files
+
+        return cls.from_frame(_files.scan_parquet(path, engine, columns), **columns)
+
+    @classmethod
+    def from_csv(cls, path: str | Path, **columns: Any) -> Self:
+        """Read a CSV file with pandas; ids and codes stay text, so that leading zeros survive.
+
+        Args:
+            path: The file, with a header.
+            **columns: As in :meth:`from_frame`.
+        """
+        from commlife.orders import _files
+
+        return cls.from_frame(_files.read_csv(path, columns), **columns)
+
+    # -- what it holds ----------------------------------------------------------------------------------------------
+
+    @property
+    def n_rows(self) -> int:
+        """Number of lines kept."""
+        return int(self._summary["rows"])
+
+    @property
+    def n_orders(self) -> int:
+        """Number of distinct orders, (user_id, order_id); refund-only ones included."""
+        if "n_orders" not in self._memory:
+            self._memory["n_orders"] = _facts.count_orders(self)
+        return int(self._memory["n_orders"])
+
+    @property
+    def n_users(self) -> int:
+        """Number of distinct users."""
+        if "n_users" not in self._memory:
+            self._memory["n_users"] = _facts.count_distinct(self._frame, "user_id")
+        return int(self._memory["n_users"])
+
+    @property
+    def first_day(self) -> str | None:
+        """Local day of the first line, None where there is none."""
+        return None if self._summary["first"] is None else day_text(self._summary["first"])
+
+    @property
+    def last_day(self) -> str | None:
+        """Local day of the last line, None where there is none."""
+        return None if self._summary["last"] is None else day_text(self._summary["last"])
+
+    @property
+    def observation(self) -> Observation:
+        """The window through which the log sees its users' lives."""
+        first, until = self._observed
+        if first is None:
+            first = self._summary["first"]
+        return Observation(first=0 if first is None else first, until=until)
+
+    @property
+    def faults(self) -> pd.DataFrame:
+        """What was found and not refused: ``fault, column, rows, policy, example, fix``.
+
+        Equal lines are counted when this is first asked for, since that reads every column.
+        """
+        if "faults" not in self._memory:
+            self._memory["faults"] = faults_frame((*self._found, *self._kept_repeats()))
+        frame: pd.DataFrame = self._memory["faults"].copy()
+        return frame
+
+    @property
+    def set_aside(self) -> Any:
+        """The rows that were not kept, under canonical names, with ``reason``; in the input's own kind of frame."""
+        return _facts.set_aside_frame(self)
+
+    @property
+    def audit(self) -> pd.DataFrame:
+        """What each cleaning rule did: ``rule, action, rows, orders, users, amount``; empty before :meth:`clean`."""
+        from commlife.orders.cleaning import empty_audit
+
+        return empty_audit() if self._audit is None else self._audit.copy()
+
+    def has(self, column: str) -> bool:
+        """Whether the host named the canonical ``column``."""
+        return column in self.columns
+
+    def require(self, *wanted: str, why: str) -> None:
+        """Refuse to go on without a column.
+
+        Raises:
+            ConfigError: If the host did not name one of ``wanted``.
+        """
+        missing = [name for name in wanted if not self.has(name)]
+        if missing:
+            raise ConfigError(
+                f"{why} needs the column{'s' if len(missing) > 1 else ''} {', '.join(missing)}; this log has "
+                f"{', '.join(self.columns)}. Name it in OrderLog.from_frame({missing[0]}=...)."
+            )
+
+    # -- out --------------------------------------------------------------------------------------------------------
+
+    def to_native(self) -> Any:
+        """The lines kept, under canonical names, in the input's own kind of frame; amounts are float64 major units."""
+        return self.give(_facts.shown_lines(self), sort=False)
+
+    def give(self, frame: nw.LazyFrame[Any], *, sort: bool = True) -> Any:
+        """A result in the input's own kind of frame; eager ones are sorted by user_id."""
+        if self._lazy:
+            return nw.to_native(frame)
+        eager = frame.collect()
+        if sort:
+            eager = eager.sort("user_id")
+        native = nw.to_native(eager)
+        return native.reset_index(drop=True) if eager.implementation is nw.Implementation.PANDAS else native
+
+    def give_table(self, table: pd.DataFrame) -> Any:
+        """A table made in this process, in the input's own kind where that is eager, else as pandas."""
+        return _engine.frame_like(table, self._frame.implementation)
+
+    def clean(self, rules: CleaningRules) -> Self:
+        """A new log after the rules; ``audit`` and ``set_aside`` of the new log say what happened.
+
+        Raises:
+            ConfigError: If a rule needs a column that the host did not name.
+        """
+        from commlife.orders.cleaning import apply_rules
+
+        return apply_rules(self, rules)
+
+    def __len__(self) -> int:
+        return self.n_rows
+
+    def __repr__(self) -> str:
+        if self.n_rows == 0:
+            return f"OrderLog(no rows, days of {self.timezone})"
+        if not _engine.is_eager(self._frame):
+            # Counting would run the whole plan: a repr should not.
+            return f"OrderLog({self._frame.implementation} plan, {self.n_rows:,} rows, days of {self.timezone})"
+        return (
+            f"OrderLog({self.n_rows:,} rows, {self.n_orders:,} orders, {self.n_users:,} users, "
+            f"{self.first_day} to {self.last_day}, days of {self.timezone})"
+        )
+
+    # -- for the rooms above ----------------------------------------------------------------------------------------
+
+    def _lines(self, as_of: int) -> nw.LazyFrame[Any]:
+        """Paid lines before ``as_of``."""
+        return _facts.lines(self, as_of)
+
+    def _orders(self, as_of: int, *attributes: str) -> nw.LazyFrame[Any]:
+        """One row an order at ``as_of``: user_id, order_id, day, us, net, counts, and attributes of its earliest line."""
+        key = ("orders", as_of, attributes)
+        if key not in self._memory:
+            for old in [key for key in self._memory if key[0] == "orders"][:-5]:
+                self._memory.pop(old, None)  # a few recent ones are worth their memory, not all
+            self._memory[key] = _facts.orders(self, as_of, attributes)
+        frame: nw.LazyFrame[Any] = self._memory[key]
+        return frame
+
+    def _derived(
+        self,
+        lines: nw.LazyFrame[Any],
+        *,
+        columns: tuple[str, ...],
+        set_aside: tuple[nw.LazyFrame[Any], ...],
+        audit: pd.DataFrame | None,
+    ) -> Self:
+        """A new log over other lines of the same export; what it observed stays what it was."""
+        observed = (self._summary["first"] if self._observed[0] is None else self._observed[0], self._observed[1])
+        return type(self)(
+            _boundary.Kept(lines, None, self._found, self._rows_given),
+            columns=columns,
+            keep=self.keep,
+            timezone=self.timezone,
+            currency_digits=self.currency_digits,
+            observed=observed,
+            paid_statuses=self._paid_statuses,
+            lazy=self._lazy,
+            set_aside=set_aside,
+            audit=audit,
+        )
+
+    @property
+    def _summary(self) -> Mapping[str, Any]:
+        if "summary" not in self._memory:
+            self._memory["summary"] = MappingProxyType(_facts.summary(self._frame))
+        summary: Mapping[str, Any] = self._memory["summary"]
+        return summary
+
+    def _kept_repeats(self) -> list[FoundFault]:
+        if any(fault.fault == "duplicate_line" for fault in self._found) or self._audit is not None:
+            return []
+        rows = _facts.count_repeats(self)
+        kind = FAULTS["duplicate_line"]
+        return [FoundFault(kind.name, "*", rows, "keep", "", None, kind.fix)] if rows else []
+
+
+def _check_names(named: Mapping[str, str | None]) -> dict[str, str]:
+    wrong = {name: host for name, host in named.items() if host is not None and not isinstance(host, str)}
+    if wrong:
+        name, host = next(iter(wrong.items()))
+        raise ConfigError(f"{name} is the name of a column, a str; seen {host!r:.60} of type {type(host).__name__}.")
+    if any(named[name] is None for name in ("user_id", "ordered_at", "amount")):
+        raise ConfigError("user_id, ordered_at and amount are required: each is the name of a column.")
+    return {name: host for name, host in named.items() if host is not None}
+
+
+def _check_keep(keep: Sequence[str]) -> tuple[str, ...]:
+    if isinstance(keep, str) or not all(isinstance(name, str) for name in keep):
+        raise ConfigError(f'keep is a list of column names, such as ["note"]; seen {keep!r:.60}.')
+    taken = [name for name in keep if name in _boundary.COLUMNS or name in {"us", "day", "reason", "first_day"}]
+    taken += [name for name in keep if name in _boundary.MONEY.values() or name.startswith("_")]
+    if taken or len(set(keep)) < len(keep):
+        raise ConfigError(f"keep names columns once each, and none that commlife uses itself; seen {list(keep)!r:.80}.")
+    return tuple(keep)
+
+
+def _check_zone(timezone: str) -> None:
+    try:
+        zoneinfo.ZoneInfo(timezone)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, TypeError, OSError):
+        raise ConfigError(f"timezone is an IANA name such as 'Asia/Shanghai'; seen {timezone!r:.60}.") from None
+
+
+def _check_status(status: str | None, status_map: Mapping[Any, str] | None) -> tuple[Any, ...] | None:
+    if (status is None) != (status_map is None):
+        raise ConfigError("status and status_map go together: the column, and what its values mean.")
+    if status_map is None:
+        return None
+    if not isinstance(status_map, Mapping):
+        raise ConfigError(f"status_map is a mapping from the host's values; seen {type(status_map).__name__}.")
+    wrong = [meaning for meaning in status_map.values() if meaning not in _boundary.STATUSES]
+    if wrong:
+        raise ConfigError.unknown_name("status_map: the status", wrong[0], _boundary.STATUSES)
+    return tuple(value for value, meaning in status_map.items() if meaning == "paid")
