@@ -1,0 +1,239 @@
+"""Baskets: whatever the host has, as rows of item codes."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+import narwhals.stable.v2 as nw
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+
+from commlife.errors import ConfigError, InsufficientDataError, SchemaError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["Baskets", "baskets_of", "codes_of_labels", "encode", "fault_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Baskets:
+    """Baskets as a sparse matrix; an item counts once a basket.
+
+    Attributes:
+        indptr: Where each basket begins in ``indices``.
+        indices: Item codes; no code twice in a basket.
+        items: Label of each code; labels ascend.
+    """
+
+    indptr: NDArray[np.int32]
+    indices: NDArray[np.int32]
+    items: list[Any]
+
+    @property
+    def n(self) -> int:
+        """Number of baskets, empty ones included."""
+        return int(self.indptr.size) - 1
+
+    def counts(self) -> NDArray[np.int64]:
+        """Number of baskets of each item."""
+        return np.bincount(self.indices, minlength=len(self.items)).astype(np.int64)
+
+
+def fault_of(fault: str, column: str, rows: int, example: str, fix: str) -> SchemaError:
+    """A SchemaError of one fault, in words and as a frame."""
+    frame = pd.DataFrame(
+        {"fault": [fault], "column": [column], "rows": [rows], "policy": ["raise"], "example": [example], "fix": [fix]}
+    )
+    return SchemaError(f"{column}: {fault}, {rows:,} rows, first {example}. {fix}", frame)
+
+
+def baskets_of(data: Any, *, basket: str = "basket", item: str = "item") -> Baskets:
+    """Encode lists of items, a long frame, or a sparse or boolean matrix.
+
+    Raises:
+        SchemaError: If the data are none of these, or hold nulls, booleans as items, or labels that do not compare.
+        InsufficientDataError: If there is no basket.
+    """
+    if sp.issparse(data):
+        return _of_sparse(data)
+    if isinstance(data, np.ndarray) and data.ndim == 2:
+        return _of_dense(data, list(range(data.shape[1])))
+    if isinstance(data, pd.DataFrame) and not data.columns.is_unique:
+        name = data.columns[data.columns.duplicated()][0]
+        raise fault_of("repeated_column", str(name), 2, repr(name), "Give each column its own name.")
+    frame = nw.from_native(data, pass_through=True)
+    if isinstance(frame, nw.DataFrame | nw.LazyFrame):
+        return _of_frame(frame, basket, item)
+    if isinstance(data, str | bytes | Mapping) or not isinstance(data, Iterable):
+        raise fault_of(
+            "no_baskets",
+            "baskets",
+            1,
+            f"a {type(data).__name__}",
+            "Give lists of items, a frame with columns basket and item, a sparse or boolean matrix, or an OrderLog.",
+        )
+    return _of_lists(data)
+
+
+def _of_lists(data: Iterable[Any]) -> Baskets:
+    rows: list[Any] = []
+    for number, row in enumerate(data):
+        if isinstance(row, str | bytes | Mapping) or not isinstance(row, Iterable):
+            raise fault_of(
+                "no_list_of_items",
+                "baskets",
+                1,
+                f"{row!r:.40} at basket {number}",
+                "Each basket is a list of items, also if it holds one alone: [['milk'], ['milk', 'eggs']].",
+            )
+        rows.append(row if isinstance(row, list | tuple | set | frozenset) else list(row))
+    lengths = np.fromiter(map(len, rows), dtype=np.int64, count=len(rows))
+    total = int(lengths.sum())
+    flat = np.fromiter(chain.from_iterable(rows), dtype=object, count=total)
+    codes, labels = codes_of_labels(flat, "baskets")
+    return encode(np.repeat(np.arange(len(rows)), lengths), codes, labels, len(rows))
+
+
+def _of_frame(frame: nw.DataFrame[Any] | nw.LazyFrame[Any], basket: str, item: str) -> Baskets:
+    names = frame.collect_schema().names()
+    missing = [name for name in (basket, item) if name not in names]
+    if missing:
+        if isinstance(frame, nw.DataFrame) and _looks_boolean(frame, basket, item):
+            return _of_dense(frame.to_numpy(), [_plain(name) for name in names])
+        raise SchemaError(*_missing_columns(missing, names))
+    if basket == item:
+        raise ConfigError(f"basket and item name the same column {item!r}. Give two.")
+    two = frame.select(nw.col(basket).alias("basket"), nw.col(item).alias("item"))
+    eager = two.collect() if isinstance(two, nw.LazyFrame) else two
+    table = eager.to_pandas()
+    basket_codes, ids = pd.factorize(table["basket"])
+    if (basket_codes < 0).any():
+        raise _null(basket, basket_codes)
+    item_codes, labels = codes_of_labels(table["item"], item)
+    return encode(basket_codes, item_codes, labels, len(ids))
+
+
+def _missing_columns(missing: list[str], names: list[str]) -> tuple[str, pd.DataFrame]:
+    told = []
+    for name in missing:
+        close = difflib.get_close_matches(name, [str(seen) for seen in names], n=1)
+        told.append(f"There is no column {name!r}." + (f" Did you mean {close[0]!r}?" if close else ""))
+    fix = "Name them with basket=... and item=...; columns seen: " + ", ".join(map(str, names[:12])) + "."
+    faults = pd.DataFrame(
+        {
+            "fault": "missing_column",
+            "column": missing,
+            "rows": 0,
+            "policy": "raise",
+            "example": told,
+            "fix": fix,
+        }
+    )
+    return " ".join([*told, fix]), faults
+
+
+def _looks_boolean(frame: nw.DataFrame[Any], basket: str, item: str) -> bool:
+    """Whether this is a matrix with a column an item, rather than a long frame with a name misspelt."""
+    names = [str(name) for name in frame.columns]
+    types = frame.schema.values()
+    if types and all(dtype == nw.Boolean for dtype in types):
+        return True
+    whole = bool(types) and all(dtype == nw.Boolean or dtype.is_integer() for dtype in types)
+    return whole and not any(difflib.get_close_matches(name, names, n=1) for name in (basket, item))
+
+
+def _of_dense(matrix: NDArray[Any], labels: list[Any]) -> Baskets:
+    if matrix.dtype != np.bool_:
+        if matrix.dtype.kind not in "iuf":
+            raise fault_of(
+                "no_boolean_matrix", "baskets", len(matrix), f"dtype {matrix.dtype}", "Give True and False, or 1 and 0."
+            )
+        wrong = (matrix != 0) & (matrix != 1)
+        if wrong.any():
+            row, column = np.argwhere(wrong)[0]
+            raise fault_of(
+                "no_boolean_matrix",
+                str(labels[column]),
+                int(wrong.any(axis=1).sum()),
+                f"{matrix[row, column]!r} at row {row}",
+                "Give True and False, or 1 and 0, such as `matrix > 0`; for pairs of basket and item give a frame.",
+            )
+    row, column = np.nonzero(matrix)
+    return encode(row, *_sorted_codes(column, labels, "baskets"), len(matrix))
+
+
+def _of_sparse(matrix: Any) -> Baskets:
+    entries = matrix.tocoo()
+    if entries.ndim != 2:
+        raise fault_of("no_matrix", "baskets", 1, f"{entries.ndim} dimensions", "Give baskets x items.")
+    values = np.asarray(entries.data)
+    if values.dtype.kind not in "biuf" or (values < 0).any() or not np.isfinite(values).all():
+        raise fault_of(
+            "no_quantities",
+            "baskets",
+            int(values.size),
+            f"dtype {values.dtype}",
+            "Give True, or quantities of 0 and more.",
+        )
+    bought = values > 0
+    labels = list(range(entries.shape[1]))
+    return encode(np.asarray(entries.row)[bought], np.asarray(entries.col)[bought], labels, int(entries.shape[0]))
+
+
+def codes_of_labels(values: Any, column: str) -> tuple[NDArray[np.int64], list[Any]]:
+    """Codes of labels that ascend; nulls and booleans are faults."""
+    try:
+        codes, labels = pd.factorize(values)
+    except TypeError:
+        example = next(f"{value!r:.40}" for value in values if getattr(value, "__hash__", None) is None)
+        raise fault_of(
+            "no_item", column, 1, example, "An item is a text or a number, not a list or a dictionary."
+        ) from None
+    if (codes < 0).any():
+        raise _null(column, codes)
+    return _sorted_codes(codes, [_plain(label) for label in labels], column)
+
+
+def _sorted_codes(codes: NDArray[Any], labels: list[Any], column: str) -> tuple[NDArray[np.int64], list[Any]]:
+    wrong = next((label for label in labels if isinstance(label, bool)), None)
+    if wrong is not None:
+        raise fault_of(
+            "boolean_item", column, int((codes == labels.index(wrong)).sum()), repr(wrong),
+            "A boolean is no item. Give a two-dimensional boolean array, or the names of what was bought.",
+        )  # fmt: skip
+    try:
+        order = sorted(range(len(labels)), key=labels.__getitem__)
+    except TypeError:  # labels of several types: by type first
+        order = sorted(range(len(labels)), key=lambda code: (type(labels[code]).__name__, str(labels[code])))
+    rank = np.empty(len(labels), dtype=np.int64)
+    rank[order] = np.arange(len(labels))
+    return rank[codes], [labels[code] for code in order]
+
+
+def _plain(label: Any) -> Any:
+    """A NumPy scalar as Python's own."""
+    return label.item() if isinstance(label, np.generic) else label
+
+
+def _null(column: str, codes: NDArray[Any]) -> SchemaError:
+    rows = np.flatnonzero(codes < 0)
+    return fault_of("null", column, int(rows.size), f"at row {int(rows[0])}", "Drop these rows, or name what they are.")
+
+
+def encode(row: NDArray[Any], code: NDArray[Any], labels: list[Any], n_baskets: int) -> Baskets:
+    if n_baskets == 0:
+        raise InsufficientDataError("There is no basket to count. Give at least one, or use a later as_of.")
+    if len(code) >= 2**31:
+        raise ConfigError(
+            f"{len(code):,} entries are more than one machine's miner takes (2,147,483,647). Use a sample."
+        )
+    shape = (n_baskets, max(1, len(labels)))
+    matrix = sp.csr_matrix((np.ones(len(code), dtype=np.int8), (row, code)), shape=shape)
+    matrix.sum_duplicates()
+    return Baskets(matrix.indptr.astype(np.int32, copy=False), matrix.indices.astype(np.int32, copy=False), labels)
