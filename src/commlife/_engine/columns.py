@@ -25,7 +25,7 @@ def plain_columns(frame: nw.LazyFrame[Any]) -> tuple[nw.LazyFrame[Any], dict[str
         replaced: dict[str, Any] = {}
         for name in categories:
             replaced[name] = native[name].astype(native[name].dtype.categories.dtype)
-        for name in native.columns[native.dtypes == object]:
+        for name in native.select_dtypes(object).columns:
             held = pd.api.types.infer_dtype(native[name], skipna=True)
             if held.startswith("mixed") or held in {"complex", "bytes"}:
                 mixed[name] = held

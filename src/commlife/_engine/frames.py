@@ -97,7 +97,7 @@ def lazy_like(table: pd.DataFrame, frame: nw.LazyFrame[Any], *, types: Mapping[s
     kind = frame.implementation
     if kind is nw.Implementation.DUCKDB:
         # The relation's own connection must read it: DuckDB finds it by the name of this variable.
-        small = table
+        small = table  # noqa: F841  (the query reads it by its name)
         made = nw.from_native(nw.to_native(frame).query("_frame", "SELECT * FROM small").materialize())
     elif kind is nw.Implementation.DASK:
         import dask.dataframe as dd

@@ -35,7 +35,7 @@ def mark_repeats(frame: nw.LazyFrame[Any], columns: Sequence[str], *, into: str)
         return nw.from_native(native.project(f'*, row_number() OVER (PARTITION BY {listed}) > 1 AS "{into}"'))
     if frame.implementation is nw.Implementation.DASK:
         whole = native.shuffle(on=names)
-        meta = whole._meta.assign(**{into: False})  # noqa: SLF001  (Dask's documented way)
+        meta = whole._meta.assign(**{into: False})
         return nw.from_native(
             whole.map_partitions(lambda part: part.assign(**{into: part.duplicated(subset=names)}), meta=meta)
         )

@@ -54,9 +54,9 @@ def microsecond_as_datetime(frame: nw.LazyFrame[Any], column: str, *, into: str)
         kept = ", ".join(_quoted(name) for name in frame.collect_schema().names() if name != into)
         return nw.from_native(native.project(f"{kept}, make_timestamp({_quoted(column)}) AS {_quoted(into)}"))
     if frame.implementation is nw.Implementation.PYSPARK:
-        from pyspark.sql import functions as F
+        from pyspark.sql import functions as sql
 
-        return nw.from_native(native.withColumn(into, F.expr(f"cast(timestamp_micros(`{column}`) as timestamp_ntz)")))
+        return nw.from_native(native.withColumn(into, sql.expr(f"cast(timestamp_micros(`{column}`) as timestamp_ntz)")))
     return frame.with_columns(nw.col(column).cast(nw.Datetime("us")).alias(into))
 
 
@@ -92,7 +92,7 @@ def _add_pandas_text(frame: nw.LazyFrame[Any], column: str, *, timezone: str, in
         whole = _text_microseconds(eager[column].to_pandas(), timezone)
         return eager.with_columns(nw.new_series(into, whole, nw.Int64, backend=nw.Implementation.PYARROW)).lazy()
     native = nw.to_native(frame)
-    meta = native._meta.assign(**{into: 0})  # noqa: SLF001  (Dask's documented way)
+    meta = native._meta.assign(**{into: 0})
     return nw.from_native(
         native.map_partitions(lambda part: part.assign(**{into: _text_microseconds(part[column], timezone)}), meta=meta)
     )
@@ -161,7 +161,7 @@ def _add_duckdb(
 def _add_spark(
     frame: nw.LazyFrame[Any], column: str, dtype: nw.dtypes.DType, *, timezone: str, into: str
 ) -> nw.LazyFrame[Any]:
-    from pyspark.sql import functions as F
+    from pyspark.sql import functions as sql
 
     if dtype == nw.String:
         raise EngineError(
@@ -176,5 +176,5 @@ def _add_spark(
         )
     else:
         whole = f"datediff(MICROSECOND, timestamp_ntz'1970-01-01 00:00:00', cast(`{column}` as timestamp_ntz))"
-    filled = F.coalesce(F.expr(whole), F.lit(NOT_A_TIME)).cast("bigint")
+    filled = sql.coalesce(sql.expr(whole), sql.lit(NOT_A_TIME)).cast("bigint")
     return nw.from_native(nw.to_native(frame).withColumn(into, filled))

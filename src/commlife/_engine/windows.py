@@ -46,5 +46,5 @@ def _with_previous_dask(frame: nw.LazyFrame[Any], column: str, *, by: str, into:
         before = part[column].shift(1)
         return part.assign(**{into: before.where(part[by].eq(part[by].shift(1)), NONE_BEFORE).astype("int64")})
 
-    meta = native._meta.assign(**{into: native._meta[column].astype("int64")})  # noqa: SLF001  (Dask's documented way)
+    meta = native._meta.assign(**{into: native._meta[column].astype("int64")})
     return nw.from_native(native.map_partitions(shift, meta=meta))

@@ -1,0 +1,85 @@
+"""Users as the log knows them at as_of: first and last order, frequency, spend, their own attributes, who existed."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import narwhals.stable.v2 as nw
+
+from commlife import _engine
+from commlife.errors import LeftTruncatedWarning
+from commlife.orders.calendar import Duration, day_text
+
+if TYPE_CHECKING:
+    from commlife.orders import OrderLog
+
+__all__ = ["own_attributes", "payers", "warn_if_left_truncated", "with_existing"]
+
+
+def payers(log: OrderLog, as_of: int) -> nw.LazyFrame[Any]:
+    """One row a payer: user_id, first_day, last_day, frequency (orders that count) and spend (net, minor units).
+
+    Refunds lower the spend and never count or refresh a day; a user without an order that counts is no payer.
+    """
+    orders = log._orders(as_of)
+    counting = (
+        orders.filter(nw.col("counts"))
+        .group_by("user_id")
+        .agg(nw.col("day").min().alias("first_day"), nw.col("day").max().alias("last_day"), nw.len().alias("frequency"))
+    )
+    spend = orders.group_by("user_id").agg(nw.col("net").sum().alias("spend"))
+    whole = ("first_day", "last_day", "frequency", "spend")
+    return counting.join(spend, on="user_id", how="inner").with_columns(nw.col(*whole).cast(nw.Int64))
+
+
+def own_attributes(log: OrderLog, as_of: int, *attributes: str) -> nw.LazyFrame[Any]:
+    """One row a payer: the attributes of the first order that counts (at one instant, the least value)."""
+    counting = log._orders(as_of, *attributes).filter(nw.col("counts"))
+    first = counting.group_by("user_id").agg(nw.col("us").min().alias("first_us"))
+    of_first = counting.join(first, on="user_id", how="inner").filter(nw.col("us") == nw.col("first_us"))
+    return of_first.group_by("user_id").agg(*(nw.col(name).min() for name in attributes))
+
+
+def with_existing(users: nw.LazyFrame[Any], log: OrderLog, *, washout: Duration | None) -> nw.LazyFrame[Any]:
+    """Add the boolean ``existing`` to a plan with user_id and first_day: whose life began before the log shows it.
+
+    So it is for users first seen within the washout, and for those whose ``first_ordered_at`` (the host's word) lies
+    before the first order that counts.
+    """
+    first = nw.col("first_day")
+    seen_early = (
+        first < (log.observation.first + washout.days) if washout is not None else first < log.observation.first
+    )
+    if log.has("first_ordered_at"):
+        told = log._frame.group_by("user_id").agg(nw.col("first_day").min().alias("told_first"))
+        users = users.join(told, on="user_id", how="left")
+        before = (nw.col("told_first") < first).fill_null(value=False)
+        return users.with_columns((seen_early | before).alias("existing")).drop("told_first")
+    return users.with_columns(seen_early.alias("existing"))
+
+
+#: A log is taken to begin in the middle of lives if its first week holds at least this share of all first orders,
+#: several times what a steady stream would bring, and there are enough users to tell.
+_SHARE, _TIMES_STEADY, _ENOUGH_USERS, _ENOUGH_DAYS = 0.15, 3.0, 100, 28
+
+
+def warn_if_left_truncated(users: nw.LazyFrame[Any], log: OrderLog, as_of: int, *, washout: Duration | None) -> None:
+    """Warn where many users would wrongly count as new, and say what to do."""
+    if washout is not None or log.has("first_ordered_at"):
+        return
+    begins = log.observation.first
+    days = as_of - begins
+    if days < _ENOUGH_DAYS:
+        return
+    early = (nw.col("first_day") < begins + 7).cast(nw.Int64).alias("early")
+    row = _engine.collect(users.with_columns(early).select(nw.len().alias("users"), nw.col("early").sum()))
+    n_users, n_early = int(row["users"].iloc[0]), int(row["early"].iloc[0] or 0)
+    if n_users < _ENOUGH_USERS or n_early < max(_SHARE, _TIMES_STEADY * 7 / days) * n_users:
+        return
+    warnings.warn(
+        f"The log begins on {day_text(begins)} in the middle of lives: {n_early:,} of {n_users:,} users are first seen in "
+        'its first week and count as new. Use washout="28D" to call them existing, or name first_ordered_at.',
+        LeftTruncatedWarning,
+        stacklevel=4,
+    )
