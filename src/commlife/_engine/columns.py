@@ -25,7 +25,9 @@ def plain_columns(frame: nw.LazyFrame[Any]) -> tuple[nw.LazyFrame[Any], dict[str
         replaced: dict[str, Any] = {}
         for name in categories:
             replaced[name] = native[name].astype(native[name].dtype.categories.dtype)
-        for name in native.select_dtypes(object).columns:
+        for name in [
+            name for name in native.columns if native[name].dtype.kind == "O" and native[name].dtype.name == "object"
+        ]:
             held = pd.api.types.infer_dtype(native[name], skipna=True)
             if held.startswith("mixed") or held in {"complex", "bytes"}:
                 mixed[name] = held
