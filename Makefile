@@ -1,0 +1,74 @@
+# The menu. Each target makes what it needs: a fresh machine with python3 and make is enough.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+OUT    ?= out
+
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+.PHONY: help demo test quick lint types layers docs notebooks bench bench-basket api changelog clean
+
+help:
+	@echo "make demo       the weekly page from real data: users.parquet and report.html in $(OUT)/"
+	@echo "make test       all tests, with branch coverage"
+	@echo "make quick      the tests of one room: make quick ROOM=segments"
+	@echo "make lint       ruff, import-linter        make types   mypy, pyright --verifytypes"
+	@echo "make docs       build the site, strict     make bench   ratios against peers, in one run"
+	@echo "make api        compare the public names with the last released ones"
+
+# One stamp for each set of packages: `make demo` on a fresh machine does not wait for the linters.
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
+
+$(VENV)/.demo: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --editable . --group demo
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --editable . --group dev
+	@touch $@ $(VENV)/.demo
+
+$(VENV)/.bench: $(VENV)/.dev
+	$(BIN)/python -m pip install --quiet --group bench
+	@touch $@
+
+demo: $(VENV)/.demo
+	@$(BIN)/commlife demo --out $(OUT)
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest --cov --cov-report=term $(PYTEST)
+
+quick: $(VENV)/.dev
+	$(BIN)/python -m pytest -q tests/$(ROOM)
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check --output-format concise
+	$(BIN)/ruff format --check
+	$(BIN)/lint-imports
+
+types: $(VENV)/.dev
+	$(BIN)/mypy
+	$(BIN)/pyright --verifytypes commlife --ignoreexternal
+
+docs: $(VENV)/.dev notebooks
+	$(BIN)/mkdocs build --strict --quiet
+	@echo "site/index.html"
+
+notebooks: $(VENV)/.dev
+	$(BIN)/python examples/run_notebooks.py
+
+api: $(VENV)/.dev
+	$(BIN)/python tests/api/snapshot.py --check
+
+bench: $(VENV)/.bench
+	@for script in bench/bench_*.py; do echo "== $$script"; OMP_NUM_THREADS=1 $(BIN)/python $$script || exit 1; done
+
+bench-basket: $(VENV)/.bench
+	OMP_NUM_THREADS=1 $(BIN)/python bench/bench_basket.py
+
+changelog: $(VENV)/.dev
+	$(BIN)/towncrier build --draft --version next
+
+clean:
+	rm -rf $(VENV) out site .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
