@@ -54,7 +54,7 @@ def order_items(log: OrderLog, day: int, level: str) -> tuple[pd.DataFrame, int]
     lines = log._lines(day)
     if not log.has("order_id"):
         table = collect(lines.filter(nw.col("minor") >= 0).select(nw.col(level).alias("item")))
-        order: NDArray[np.int64] = np.arange(len(table))
+        order: NDArray[np.int64] = np.arange(len(table), dtype=np.int64)
         n_orders = len(table)
     else:
         keys = ["user_id", "order_id"]
@@ -66,7 +66,7 @@ def order_items(log: OrderLog, day: int, level: str) -> tuple[pd.DataFrame, int]
         kept = whole.filter((nw.col("minor") > 0) | ((nw.col("minor") == 0) & (nw.col("negative") == 0)))
         table = collect(kept.select(*keys, "item").join(orders, on=keys, how="inner"))
         n_orders = int(collect(orders.select(nw.len().alias("n")))["n"].iloc[0])
-        order = table.groupby(keys, sort=False).ngroup().to_numpy(dtype=np.int64)
+        order = np.asarray(table.groupby(keys, sort=False).ngroup(), dtype=np.int64)
     if n_orders == 0:
         raise InsufficientDataError.no_payers("A basket", day_text(day))
     known = table["item"].notna().to_numpy()

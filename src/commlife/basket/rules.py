@@ -1,0 +1,215 @@
+"""Association rules: who buys X also buys Y, how surely, and whether chance would do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from commlife._stats.multiplicity import benjamini_hochberg, holm
+from commlife.basket._measures import MEASURES, chi_squared_p, fisher_p, measure
+from commlife.basket._splits import Splits, all_splits, least_counts
+from commlife.basket._thresholds import exact_fraction, whole_number
+from commlife.basket.itemsets import FrequentItemsets
+from commlife.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from decimal import Decimal
+    from fractions import Fraction
+
+    from numpy.typing import NDArray
+
+__all__ = ["AssociationRules", "association_rules"]
+
+ADJUSTMENTS = {"holm": holm, "bh": benjamini_hochberg}
+
+
+@dataclass(frozen=True, eq=False)
+class AssociationRules:
+    """Rules from antecedent to consequent, the surest first.
+
+    Inside, a rule takes 12 bytes: its itemset, its antecedent and its consequent; :meth:`to_frame` makes the table.
+
+    Attributes:
+        sets: The itemsets that the rules come from.
+        min_confidence: Least confidence, as given.
+        n_tested: Number of rules over which p-values were adjusted, None without an adjustment.
+    """
+
+    sets: FrequentItemsets
+    min_confidence: float
+    n_tested: int | None
+    _splits: Splits
+    _measures: tuple[str, ...]
+    _tests: dict[str, NDArray[np.float64]]
+
+    def __len__(self) -> int:
+        return int(self._splits.whole.size)
+
+    def __repr__(self) -> str:
+        return (
+            f"AssociationRules({len(self):,} rules of confidence {self.min_confidence:g} and more from {self.sets!r})"
+        )
+
+    @cached_property
+    def _cells(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        """Baskets with both, with the antecedent, with the consequent."""
+        counts = self.sets._counts
+        return counts[self._splits.whole], counts[self._splits.antecedent], counts[self._splits.consequent]
+
+    def measure(self, name: str) -> NDArray[np.float64]:
+        """One measure of every rule, in the order of the frame.
+
+        Raises:
+            ConfigError: If there is no such measure.
+        """
+        if name not in MEASURES:
+            raise ConfigError.unknown_name("measure", name, MEASURES)
+        return measure(name, self.sets.n_baskets, *self._cells)
+
+    def to_frame(self) -> pd.DataFrame:
+        """The rules by confidence, then by count, both high to low, then by antecedent and consequent.
+
+        Returns:
+            Columns ``antecedent`` and ``consequent`` (tuples of labels), ``count`` (baskets that hold both), the
+            measures asked for, and p-values if asked for. Read a row as: of the baskets with the antecedent, the share
+            ``confidence`` holds the consequent too; the reverse is another rule.
+        """
+        tuples = self.sets._tuples
+        columns: dict[str, Any] = {
+            "antecedent": pd.Series(tuples[self._splits.antecedent], dtype=object),
+            "consequent": pd.Series(tuples[self._splits.consequent], dtype=object),
+            "count": self._cells[0],
+        }
+        columns |= {name: self.measure(name) for name in self._measures}
+        return pd.DataFrame(columns | self._tests)
+
+
+def association_rules(
+    sets: FrequentItemsets,
+    *,
+    min_confidence: float | Fraction | Decimal = 0.5,
+    min_lift: float | None = None,
+    max_consequent: int | None = None,
+    metrics: Sequence[str] | None = None,
+    p_values: bool = False,
+    adjust: Literal["holm", "bh"] | None = None,
+    max_p: float | None = None,
+    max_rules: int = 20_000_000,
+) -> AssociationRules:
+    """Split every frequent itemset into antecedent and consequent, and keep the splits that are sure enough.
+
+    The confidence threshold is exact: it is compared as whole numbers, with the decimal number that was written.
+
+    Args:
+        sets: Itemsets mined with ``keep="all"``; a ``max_len`` is no hindrance.
+        min_confidence: Least share of the baskets with the antecedent that hold the consequent too, in [0, 1].
+        min_lift: Least lift: 1 keeps the pairs that are bought together more often than by chance.
+        max_consequent: Most items of a consequent; 1 for "who buys all of this also buys that one item".
+        metrics: Which measures :meth:`AssociationRules.to_frame` shows, and in which order; all by default:
+            ``support, antecedent_support, consequent_support, confidence, lift, leverage, conviction, zhang,
+            kulczynski, cosine, jaccard, imbalance_ratio, odds_ratio, added_value``. Conviction is inf for a rule that
+            never fails; the odds ratio is inf, or NaN where its numerator is zero too; Zhang's measure is 0 where one
+            side is in every basket.
+        p_values: Add ``chi2_p_value`` (two-sided) and ``fisher_p_value`` (one-sided, exact).
+        adjust: Adjust Fisher's p-values for the number of rules tested, in a column ``p_adjusted``: ``"holm"``
+            (chance of even one false rule) or ``"bh"`` (share of false rules). Tested are all rules that the itemsets
+            allow, not just those that pass the other thresholds: having picked the surest ones is no proof.
+        max_p: Keep rules whose adjusted (else Fisher's) p-value is at most this.
+        max_rules: Most rules; more are an error.
+
+    Returns:
+        The rules; ``len()`` counts them, ``.to_frame()`` lists them.
+
+    Raises:
+        ConfigError: If an argument is wrong, the itemsets were mined with another ``keep``, or the rules are too many.
+
+    References:
+        Agrawal & Srikant, VLDB 1994. Measures: Tan, Kumar & Srivastava, "Selecting the right objective measure for
+        association analysis", Information Systems 2004; Wu, Chen & Han, DMKD 2010. Adjustment: Webb, "Discovering
+        significant patterns", Machine Learning 2007.
+
+    Examples:
+        >>> from commlife.basket import frequent_itemsets
+        >>> sets = frequent_itemsets([["milk", "bread"], ["milk", "bread"], ["milk"], ["eggs"]], min_count=2)
+        >>> rules = association_rules(sets, min_confidence=0.6, metrics=["confidence", "lift"])
+        >>> rules.to_frame()
+          antecedent consequent  count  confidence      lift
+        0   (bread,)    (milk,)      2    1.000000  1.333333
+        1    (milk,)   (bread,)      2    0.666667  1.333333
+    """
+    if not isinstance(sets, FrequentItemsets):
+        raise ConfigError(
+            "association_rules takes what frequent_itemsets returns, which knows every count and the number of "
+            f"baskets; seen a {type(sets).__name__}."
+        )
+    if sets.keep != "all":
+        raise ConfigError(
+            f"these itemsets are {sets.keep}: the counts of other subsets, which a rule needs, were dropped. "
+            "Mine them with keep='all'."
+        )
+    least = exact_fraction(min_confidence, "min_confidence", zero=True)
+    most = None if max_consequent is None else whole_number(max_consequent, "max_consequent")
+    limit = whole_number(max_rules, "max_rules", most=2**31 - 2)
+    lift = None if min_lift is None else _number("min_lift", min_lift)
+    highest_p = None if max_p is None else float(exact_fraction(max_p, "max_p", zero=True))
+    names = _checked_measures(metrics)
+    if adjust is not None and adjust not in ADJUSTMENTS:
+        raise ConfigError.unknown_name("adjust", adjust, ADJUSTMENTS)
+    if not isinstance(p_values, bool):
+        raise ConfigError(f"p_values is True or False; seen {p_values!r:.40}.")
+    tested = all_splits(sets, least if adjust is None else least * 0, most, limit)
+    counts = sets._counts
+    n = sets.n_baskets
+    kept = np.ones(tested.whole.size, dtype=bool)
+    tests: dict[str, NDArray[np.float64]] = {}
+    both, a, c = (counts[side] for side in (tested.whole, tested.antecedent, tested.consequent))
+    if p_values or adjust is not None or highest_p is not None:
+        tests = {"chi2_p_value": chi_squared_p(n, both, a, c), "fisher_p_value": fisher_p(n, both, a, c)}
+        if adjust is not None:
+            tests["p_adjusted"] = ADJUSTMENTS[adjust](tests["fisher_p_value"])
+            kept &= both >= least_counts(least, counts)[tested.antecedent]
+        if highest_p is not None:
+            kept &= tests["p_adjusted" if adjust else "fisher_p_value"] <= highest_p
+    if lift is not None:
+        kept &= measure("lift", n, both, a, c) >= lift
+    order = _surest_first(both, a, tested, kept)
+    return AssociationRules(
+        sets=sets,
+        min_confidence=float(least),
+        n_tested=None if adjust is None else int(tested.whole.size),
+        _splits=tested.take(order),
+        _measures=names,
+        _tests={name: values[order] for name, values in tests.items()},
+    )
+
+
+def _surest_first(both: Any, a: Any, splits: Splits, kept: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Positions of the kept rules in the order of the frame."""
+    position = np.flatnonzero(kept)
+    both, a = both[position], a[position]
+    pair = splits.antecedent[position].astype(np.int64) << 32 | splits.consequent[position]
+    # Correctly rounded quotients: equal shares are equal floats.
+    return position[np.lexsort((pair, -both, -(both / a)))]
+
+
+def _checked_measures(metrics: Sequence[str] | None) -> tuple[str, ...]:
+    if metrics is None:
+        return tuple(MEASURES)
+    if isinstance(metrics, str):
+        raise ConfigError(f"metrics is a list of names, such as [{metrics!r}]; seen the text {metrics!r:.40}.")
+    for name in metrics:
+        if name not in MEASURES:
+            raise ConfigError.unknown_name("metric", name, MEASURES)
+    return tuple(metrics)
+
+
+def _number(name: str, value: Any) -> float:
+    """A finite number that is not negative."""
+    if isinstance(value, bool | np.bool_) or not isinstance(value, int | float | np.number) or not 0 <= value < np.inf:
+        raise ConfigError(f"{name} is a number of 0 or more; seen {value!r:.40}.")
+    return float(value)
