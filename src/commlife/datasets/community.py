@@ -317,20 +317,14 @@ def make_community(n_users: int | None = None, seed: int = 0, **settings: Unpack
     return Community(ledger.frame, truth, world)
 
 
-def _moments(world: World, time: Floats) -> npt.NDArray[np.datetime64]:
-    """Floats of days as datetimes, null where they lie beyond the log; to the second, within the right day."""
-    inside = np.isfinite(time) & (time < world.n_days)
-    whole = np.floor(np.where(inside, time, 0.0) * 86_400).astype("timedelta64[s]").astype("timedelta64[us]")
-    return np.where(inside, np.datetime64(world.start, "us") + whole, np.datetime64("NaT", "us"))
+def _moments(world: World, lives: Lives, time: Floats) -> npt.NDArray[np.datetime64]:
+    """Times of a life on the same clock as its orders, null where they lie beyond the log."""
+    inside = time < world.n_days
+    clock = seconds(np.where(inside, time, 0.0), lives.habit).astype("timedelta64[s]").astype("timedelta64[us]")
+    return np.where(inside, np.datetime64(world.start, "us") + clock, np.datetime64("NaT", "us"))
 
 
 def _users(world: World, lives: Lives, communities: Communities, left: Floats) -> pd.DataFrame:
-    def by_habit(time: Floats) -> Floats:
-        """The same clock as the orders'."""
-        inside = np.isfinite(time) & (time < world.n_days)
-        clock = seconds(np.where(inside, time, 0.0), lives.habit) / 86_400
-        return np.where(inside, clock, np.inf)
-
     dropout = "dropout_rate" if world.life == "pareto_nbd" else "dropout_probability"
     return pd.DataFrame(
         {
@@ -340,8 +334,8 @@ def _users(world: World, lives: Lives, communities: Communities, left: Floats) -
             "habit": names_of(HABITS, lives.habit),
             "taste": lives.taste,
             "price_band": names_of(BANDS, lives.band),
-            "born_at": _moments(world, by_habit(lives.born)),
-            "left_at": _moments(world, by_habit(left)),
+            "born_at": _moments(world, lives, lives.born),
+            "left_at": _moments(world, lives, left),
             "alive": left >= world.n_days,
             "purchase_rate": lives.purchase_rate * np.where(lives.is_proxy, PROXY_FACTOR, 1),
             dropout: lives.dropout,

@@ -157,8 +157,8 @@ def _spread(face: Ints, lines: Lines, total: Ints) -> Ints:
     running: Ints = np.cumsum(lines.amount)
     before = running[starts] - lines.amount[starts]
     upto, whole = running - before, np.maximum(total[lines.event], 1)
-    shares: Ints = face[lines.event] * upto // whole - face[lines.event] * (upto - lines.amount) // whole
-    return shares
+    shares = face[lines.event] * upto // whole - face[lines.event] * (upto - lines.amount) // whole
+    return shares.astype(np.int64)
 
 
 def _rows(world: World, lines: Lines, moment: Ints, coupon: Ints, discount: Ints, luck: dict[str, Floats]) -> _Rows:

@@ -6,7 +6,7 @@ import datetime as dt
 from typing import Annotated, Any, Literal, Self, TypedDict
 
 import numpy as np
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from commlife._model import Spec
 from commlife.orders.calendar import DayField, day_number, day_text
@@ -23,9 +23,16 @@ def _number(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
+def _whole_cents(value: float) -> float:
+    if abs(value * 100 - round(value * 100)) > 1e-6:
+        raise ValueError("money has at most two digits after the point")
+    return value
+
+
 Whole = Annotated[int, BeforeValidator(_number)]
 Real = Annotated[float, BeforeValidator(_number), Field(allow_inf_nan=False)]
 Share = Annotated[Real, Field(ge=0, le=1)]
+Money = Annotated[Real, AfterValidator(_whole_cents)]
 Positive = Annotated[Real, Field(gt=0, le=1e6)]
 
 
@@ -75,9 +82,9 @@ class World(Spec):
     targeted: bool = False
     targeted_week: Annotated[Whole, Field(ge=0)] | None = None
     coupon_faces: Annotated[
-        tuple[Annotated[Real, Field(ge=0.01, le=10_000, multiple_of=0.01)], ...], Field(min_length=1, max_length=20)
+        tuple[Annotated[Money, Field(ge=0.01, le=10_000)], ...], Field(min_length=1, max_length=20)
     ] = (5.0,)
-    coupon_threshold: Annotated[Real, Field(ge=0, le=1e6, multiple_of=0.01)] = 20.0
+    coupon_threshold: Annotated[Money, Field(ge=0, le=1e6)] = 20.0
     coupon_days: Annotated[Whole, Field(ge=1, le=365)] = 14
     coupon_effect: Annotated[Real, Field(ge=0, le=20)] = 0.4
     sleeping_dogs: Share = 0.05
