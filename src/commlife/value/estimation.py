@@ -1,0 +1,187 @@
+"""Maximum likelihood in bounded, well-conditioned parameters, and the truth about how it ended.
+
+Positive parameters are estimated through linear combinations of their logarithms (a mean, a shape, a ratio), each in
+a box. L-BFGS-B comes near, Newton's method with differenced analytic gradients finishes, and the Newton decrement
+decides: it says how far, in standard errors, the answer can still be from the maximum.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.optimize import minimize
+
+from commlife.errors import InsufficientDataError
+
+__all__ = ["Box", "Estimate", "maximise"]
+
+Array = np.ndarray[Any, np.dtype[np.float64]]
+Flags = np.ndarray[Any, np.dtype[np.bool_]]
+Objective = Callable[[Array], tuple[float, Array]]
+
+#: Newton decrement (squared distance to the maximum, in standard errors) that is aimed at, and that is accepted.
+_CLOSE, _ACCEPTED = 1e-10, 1e-4
+_NEWTON_STEPS = 25
+_DIFFERENCE = 1e-4
+#: A working parameter nearer to its bound than this counts as being there.
+_AT_BOUND = 1e-6
+
+
+@dataclass(frozen=True)
+class Box:
+    """Working parameters: ``working = matrix @ log(parameters)``, each within bounds.
+
+    Attributes:
+        names: Names of the parameters, in order.
+        matrix: Square matrix from log parameters to working ones.
+        lower: Lower bounds of the working parameters.
+        upper: Upper bounds.
+        meaning: What each working parameter is, for messages.
+        prior_mean: Centre of the weakly informative normal prior on each working parameter.
+        prior_sd: Its standard deviation; infinite where there is none.
+    """
+
+    names: tuple[str, ...]
+    matrix: Array
+    lower: Array
+    upper: Array
+    meaning: tuple[str, ...]
+    prior_mean: Array
+    prior_sd: Array
+
+    def logs(self, working: Array) -> Array:
+        """Log parameters of working ones."""
+        answer: Array = np.asarray(np.linalg.solve(self.matrix, working), dtype=np.float64)
+        return answer
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Where the likelihood is largest.
+
+    Attributes:
+        logs: Log parameters.
+        covariance: Covariance of the log parameters from the observed information; NaN where they are not determined.
+        objective: The maximised log-likelihood (with the log prior, if there is one).
+        at_bound: Working parameters that ended at a bound, as positions.
+    """
+
+    logs: Array
+    covariance: Array
+    objective: float
+    at_bound: tuple[int, ...]
+
+
+def maximise(log_likelihood: Objective, box: Box, starts: Array, *, weight: float, prior: bool, what: str) -> Estimate:
+    """Maximise a log-likelihood given as a function of log parameters, with its gradient.
+
+    Args:
+        log_likelihood: Value and gradient with respect to the log parameters.
+        box: The working parameters.
+        starts: Log parameters to start from, one row each; later rows are tried only where earlier ones fail.
+        weight: Number of observations, by which the problem is scaled.
+        prior: Whether the box's weakly informative prior is added.
+        what: Name of the model, for messages.
+
+    Raises:
+        InsufficientDataError: If no start leads to a maximum.
+    """
+    inverse: Array = np.asarray(np.linalg.inv(box.matrix), dtype=np.float64)
+
+    def loss(working: Array) -> tuple[float, Array]:
+        value, gradient = log_likelihood(inverse @ working)
+        gradient = inverse.T @ gradient
+        if prior:
+            pull = (working - box.prior_mean) / box.prior_sd
+            value -= 0.5 * float(pull @ pull)
+            gradient = gradient - pull / box.prior_sd
+        if not (np.isfinite(value) and np.isfinite(gradient).all()):
+            return 1e300, np.zeros_like(working)
+        return -value / weight, -gradient / weight
+
+    best: tuple[float, Array, Flags, Array] | None = None
+    for start in starts:
+        begin = np.clip(box.matrix @ start, box.lower, box.upper)
+        found = minimize(
+            loss,
+            begin,
+            jac=True,
+            method="L-BFGS-B",
+            bounds=list(zip(box.lower, box.upper, strict=True)),
+            options={"maxiter": 500, "ftol": 1e-11, "gtol": 1e-6},
+        )
+        working, free, hessian, decrement = _newton(loss, np.asarray(found.x), box, weight)
+        if decrement <= _ACCEPTED:
+            best = (loss(working)[0], working, free, hessian)
+            break
+    if best is None:
+        raise InsufficientDataError(
+            f"{what}: the likelihood has no maximum that could be found from {len(starts)} starts: the data do not "
+            "determine the parameters. Use more users or a longer history, or prior='weak'."
+        )
+    value, working, free, hessian = best
+    covariance = _covariance(hessian, free, inverse, weight)
+    return Estimate(inverse @ working, covariance, -value * weight, tuple(int(i) for i in np.flatnonzero(~free)))
+
+
+def _newton(loss: Objective, working: Array, box: Box, weight: float) -> tuple[Array, Flags, Array, float]:
+    """Newton steps within the box; the last Hessian, which parameters are free, and the decrement left."""
+    value, gradient = loss(working)
+    for _ in range(_NEWTON_STEPS):
+        low = (working <= box.lower + _AT_BOUND) & (gradient > 0)
+        high = (working >= box.upper - _AT_BOUND) & (gradient < 0)
+        free = ~(low | high)
+        hessian = _hessian(loss, working)
+        inside = hessian[np.ix_(free, free)]
+        # A ridge has curvatures near 0: they are lifted so that the step stays finite and downhill.
+        curvature, axes = np.linalg.eigh(inside)
+        definite = bool(curvature.size == 0 or curvature[0] > 0)
+        lifted = np.maximum(np.abs(curvature), 1e-9 * max(1.0, float(np.abs(curvature).max(initial=0.0))))
+        slope = axes.T @ gradient[free]
+        decrement = float(weight * (slope @ (slope / lifted)))
+        if definite and decrement <= _CLOSE:
+            return working, free, hessian, decrement
+        step = np.zeros_like(working)
+        step[free] = -axes @ (slope / lifted)
+        step *= min(1.0, 3.0 / max(float(np.abs(step).max()), 1e-300))
+        moved = _search(loss, working, value, step, gradient, box)
+        if moved is None:  # in double precision the value falls no further
+            break
+        working, value, gradient = moved
+    return working, free, hessian, decrement if definite else np.inf
+
+
+def _search(
+    loss: Objective, working: Array, value: float, step: Array, gradient: Array, box: Box
+) -> tuple[Array, float, Array] | None:
+    """The first halving of a step, cut at the box, that lowers the loss."""
+    for halving in range(40):
+        trial = np.clip(working + step * 0.5**halving, box.lower, box.upper)
+        trial_value, trial_gradient = loss(trial)
+        if trial_value < value + 1e-4 * float(gradient @ (trial - working)):
+            return trial, trial_value, trial_gradient
+    return None
+
+
+def _hessian(loss: Objective, working: Array) -> Array:
+    """Central differences of the analytic gradient."""
+    axes = np.eye(working.size) * _DIFFERENCE
+    hessian = np.array([loss(working + axis)[1] - loss(working - axis)[1] for axis in axes]) / (2 * _DIFFERENCE)
+    answer: Array = 0.5 * (hessian + hessian.T)
+    return answer
+
+
+def _covariance(hessian: Array, free: Flags, inverse: Array, weight: float) -> Array:
+    """Covariance of the log parameters that no bounded working parameter enters."""
+    inner = np.zeros_like(hessian)
+    kept = np.flatnonzero(free)
+    if kept.size:
+        inner[np.ix_(kept, kept)] = np.linalg.inv(hessian[np.ix_(kept, kept)]) / weight
+    covariance = inverse @ inner @ inverse.T
+    undetermined = (np.abs(inverse[:, ~free]) > 1e-12).any(axis=1)
+    covariance[undetermined, :] = np.nan
+    covariance[:, undetermined] = np.nan
+    return covariance

@@ -1,0 +1,209 @@
+"""Gamma-Gamma: the mean spend of an order that each user tends to, learned from few orders of each."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any, Self
+
+import numpy as np
+from pydantic import model_validator
+from scipy.special import digamma, gammaln
+
+from commlife._model import Fitted, FittedOn, Spec, library_version
+from commlife.errors import InsufficientDataError, ModelWarning
+from commlife.orders.calendar import Timestamp
+from commlife.value.estimation import Box, maximise
+from commlife.value.histories import Summary, read_summary
+
+__all__ = ["FittedGammaGamma", "GammaGamma"]
+
+Array = np.ndarray[Any, np.dtype[np.float64]]
+
+_NAMES = ("p", "q", "v")
+_BOX = Box(
+    names=_NAMES,
+    matrix=np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [1.0, -1.0, 1.0]]),
+    lower=np.array([-7.0, -7.0, -12.0]),
+    upper=np.array([9.0, 9.0, 12.0]),
+    meaning=(
+        "p (how alike one user's orders are)",
+        "q (how alike the users are)",
+        "p v / q (the spend of an order)",
+    ),
+    prior_mean=np.zeros(3),
+    prior_sd=np.full(3, np.inf),
+)
+_STARTS = np.log([[5.0, 4.0, 0.6], [1.0, 3.0, 2.0], [20.0, 2.0, 0.05], [2.0, 20.0, 10.0]])
+#: Share of the repeat buyers that may be left out for m_x <= 0 without a word.
+_FEW = 0.05
+
+
+class GammaGamma(Spec):
+    """Gamma-Gamma: an order's spend ~ Gamma(p, nu), nu ~ Gamma(q, v), independent of how often the user orders.
+
+    Source: Fader & Hardie (2013), "The Gamma-Gamma model of monetary value".
+
+    Examples:
+        >>> import numpy as np
+        >>> import commlife.value as value
+        >>> summary = value.simulate_summary("BetaGeo", {"r": 2.0, "alpha": 5.0, "a": 0.8, "b": 2.5},
+        ...                                  n_users=500, T="273D", seed=1)
+        >>> rng = np.random.default_rng(1)
+        >>> orders = summary["x"].where(summary["x"] > 0)
+        >>> summary["m_x"] = rng.gamma(6.0 * orders.fillna(1)) / orders / rng.gamma(4.0, 1 / 15.0, 500)
+        >>> fitted = value.GammaGamma().fit(summary)
+        >>> fitted.expected_spend(summary).columns.tolist()
+        ['user_id', 'expected_spend']
+    """
+
+    def fit(self, data: Any, *, as_of: Timestamp | None = None) -> FittedGammaGamma:
+        """Estimate p, q and v by maximum likelihood from the users with repeat orders and a positive mean spend.
+
+        Args:
+            data: A purchase summary (``x, t_x, T, m_x``), or an OrderLog with ``as_of``.
+            as_of: Local business day; for a log alone.
+
+        Raises:
+            SchemaError: If the summary holds impossible values.
+            InsufficientDataError: If fewer than two users can be used, or all spend the same.
+        """
+        summary = read_summary(data, as_of=as_of, ids=False, spend=True, what="GammaGamma")
+        return FittedGammaGamma(spec=self, **_estimate(summary))
+
+
+def _estimate(summary: Summary) -> dict[str, Any]:
+    assert summary.m_x is not None  # noqa: S101 - read with spend=True
+    repeat = summary.x > 0
+    used = repeat & (np.nan_to_num(summary.m_x, nan=0.0) > 0)
+    left_out = {"no_repeat": int((~repeat).sum()), "no_positive_spend": int((repeat & ~used).sum())}
+    # Sorted, so that sums do not depend on the order of the rows.
+    order = np.lexsort((summary.m_x[used], summary.x[used]))
+    x, m = summary.x[used][order], summary.m_x[used][order]
+    if x.size < 2 or m.min() == m.max():
+        raise InsufficientDataError(
+            "GammaGamma needs at least two users with repeat orders and different mean spends above 0; "
+            f"the summary has {x.size} such users of {len(summary.x):,}. Use a longer log, or look at the amounts."
+        )
+    if left_out["no_positive_spend"] > _FEW * int(repeat.sum()):
+        warnings.warn(
+            f"GammaGamma left out {left_out['no_positive_spend']:,} of {int(repeat.sum()):,} repeat buyers whose "
+            "mean spend is not above 0 (refunds, free orders). "
+            "Their value is overstated: clean the log, or value them apart.",
+            ModelWarning,
+            stacklevel=3,
+        )
+    scale = float(np.exp(np.log(m).mean()))
+    objective = _objective(x, m / scale)
+    found = maximise(objective, _BOX, _STARTS, weight=float(x.size), prior=False, what="GammaGamma")
+    if found.at_bound:
+        reached = "; ".join(_BOX.meaning[i] for i in found.at_bound)
+        warnings.warn(
+            f"GammaGamma: the likelihood grows up to the bound of {reached}: the spends differ too little, or between "
+            "users or within them. The expected spends hold, the parameters and their errors do not.",
+            ModelWarning,
+            stacklevel=3,
+        )
+    values = np.exp(found.logs) * np.array([1.0, 1.0, scale])
+    errors = values * np.sqrt(np.diag(found.covariance))
+    return {
+        "params": dict(zip(_NAMES, values.tolist(), strict=True)),
+        "standard_errors": dict(zip(_NAMES, errors.tolist(), strict=True)),
+        "log_covariance": tuple(tuple(row) for row in found.covariance.tolist()),
+        "log_likelihood": found.objective - x.size * float(np.log(scale)),
+        "left_out": left_out,
+        "fitted_on": FittedOn(as_of=summary.as_of, rows=int(x.size), users=int(x.size), version=library_version()),
+    }
+
+
+def _objective(x: Array, m: Array) -> Any:
+    """Log-likelihood and gradient by log p, log q, log v; gamma functions once for each distinct x."""
+    levels, users = np.unique(x, return_counts=True)
+    total = x * m
+    fixed = -float(np.log(m).sum())
+    linear = float(x @ np.log(total))  # what p is multiplied by
+
+    def objective(logs: Array) -> tuple[float, Array]:
+        p, q, v = np.exp(logs)
+        both = p * levels + q
+        log_mix = np.log(v + total)
+        weighted = p * x + q
+        share = weighted / (v + total)
+        value = float(users @ (gammaln(both) - gammaln(p * levels))) - x.size * float(gammaln(q) - q * np.log(v))
+        value += p * linear + fixed - float(weighted @ log_mix)
+        by_p = float((users * levels) @ (digamma(both) - digamma(p * levels))) + linear - float(x @ log_mix)
+        by_q = float(users @ digamma(both)) - x.size * float(digamma(q) - np.log(v)) - float(log_mix.sum())
+        by_v = x.size * q / v - float(share.sum())
+        return value, np.array([p * by_p, q * by_q, v * by_v])
+
+    return objective
+
+
+class FittedGammaGamma(Fitted):
+    """A fitted Gamma-Gamma model.
+
+    Attributes:
+        spec: The spec that was fitted.
+        params: ``p``, ``q`` (plain numbers) and ``v`` (major money units).
+        standard_errors: Their standard errors from the observed information; NaN where not determined.
+        log_covariance: Covariance of the logarithms of the parameters.
+        log_likelihood: Log-likelihood of the mean spends, in major money units.
+        left_out: Users that were left out, by reason: ``no_repeat`` (x = 0), ``no_positive_spend`` (m_x <= 0).
+    """
+
+    spec: GammaGamma
+    params: dict[str, float]
+    standard_errors: dict[str, float]
+    log_covariance: tuple[tuple[float, ...], ...]
+    log_likelihood: float
+    left_out: dict[str, int]
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        """Three parameters, all positive and finite."""
+        if set(self.params) != set(_NAMES) or not all(np.isfinite(v) and v > 0 for v in self.params.values()):
+            raise ValueError(f"params are p, q, v, positive and finite; seen {self.params}")
+        return self
+
+    def __repr__(self) -> str:
+        """One line: the parameters and what they were fitted on."""
+        shown = ", ".join(f"{name}={value:.4g}" for name, value in self.params.items())
+        return f"FittedGammaGamma({shown}; {self.fitted_on.users:,} users, left out {self.left_out})"
+
+    def __str__(self) -> str:
+        return repr(self)
+
+    @property
+    def population_mean(self) -> float:
+        """Mean spend of an order over all users, ``p v / (q - 1)``; infinite where q <= 1."""
+        p, q, v = (self.params[name] for name in _NAMES)
+        return p * v / (q - 1.0) if q > 1.0 else float("inf")
+
+    def expected_spend(self, data: Any, *, as_of: Timestamp | None = None) -> Any:
+        """Expected mean spend of each user's orders to come: the own mean drawn towards the population's.
+
+        Args:
+            data: A purchase summary with ``m_x``, or an OrderLog with ``as_of``.
+            as_of: Local business day; for a log alone.
+
+        Returns:
+            A frame with ``user_id`` and ``expected_spend`` in major units; null where the mean is infinite (x = 0 and
+            q <= 1).
+        """
+        summary = read_summary(data, as_of=as_of, spend=True, what="GammaGamma.expected_spend")
+        return summary.give(expected_spend=self._spend(summary))
+
+    def _spend(self, summary: Summary) -> Array:
+        """(v + x m) p / (p x + q - 1), m not below 0; NaN where infinite."""
+        assert summary.m_x is not None  # noqa: S101 - read with spend=True
+        p, q, v = (self.params[name] for name in _NAMES)
+        own = np.where(summary.x > 0, np.maximum(np.nan_to_num(summary.m_x, nan=0.0), 0.0), 0.0)
+        weight = p * summary.x + q - 1.0
+        answer: Array = np.where(weight > 0, p * (v + summary.x * own) / np.where(weight > 0, weight, 1.0), np.nan)
+        if np.isnan(answer).any():
+            warnings.warn(
+                f"GammaGamma: q = {q:.3g} is not above 1, so the mean spend of users without repeat orders is infinite "
+                "under the model: their expected spend is null. Cap outliers with CleaningRules, then fit again.",
+                ModelWarning,
+                stacklevel=3,
+            )
+        return answer

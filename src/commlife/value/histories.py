@@ -1,0 +1,278 @@
+"""Purchase histories (x, t_x, T) as arrays: read from a summary or a log, checked whole, equal ones counted once."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import narwhals.stable.v2 as nw
+import numpy as np
+import pandas as pd
+
+from commlife.errors import ConfigError, InsufficientDataError, SchemaError
+from commlife.orders.calendar import Timestamp, day_number, day_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["Histories", "Summary", "read_summary"]
+
+Array = np.ndarray[Any, np.dtype[np.float64]]
+Index = np.ndarray[Any, np.dtype[np.intp]]
+
+_COLUMNS = ("user_id", "x", "t_x", "T", "m_x")
+#: More repeat purchase days than this are a counter, not a history.
+_LARGEST_X = 1_000_000
+#: No life of a customer is longer (about 270 years in days).
+_LONGEST_T = 99_999.0
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A checked purchase summary.
+
+    Attributes:
+        frame: The summary in its own kind of frame, wrapped.
+        as_of: The day it was taken at, where that is known.
+        x: Repeat purchase days of each user.
+        t_x: Days from the first to the last purchase day.
+        T: Days from the first purchase day to the last observed day.
+        m_x: Mean spend of the repeat days, NaN where x = 0; None where it was not asked for.
+    """
+
+    frame: nw.DataFrame[Any]
+    as_of: str | None
+    x: Array
+    t_x: Array
+    T: Array
+    m_x: Array | None = None
+
+    def give(self, *, extra: Iterable[str] = (), **columns: Array) -> Any:
+        """A frame of the summary's own kind: user_id and the columns, NaN as null, rows in the summary's order."""
+        backend = self.frame.implementation
+        added = [nw.new_series(name, values, backend=backend) for name, values in columns.items()]
+        given = self.frame.select("user_id", *extra).with_columns(*added)
+        holes = [name for name, values in columns.items() if values.dtype.kind == "f" and np.isnan(values).any()]
+        if holes and not backend.is_pandas():
+            given = given.with_columns(
+                nw.when(~nw.col(name).is_nan()).then(nw.col(name)).otherwise(None).alias(name) for name in holes
+            )
+        return nw.to_native(given)
+
+
+def read_summary(
+    data: Any, *, as_of: Timestamp | None = None, ids: bool = True, spend: bool = False, what: str = "a value model"
+) -> Summary:
+    """Read a purchase summary, or take it from a log, and check every row.
+
+    Args:
+        data: An OrderLog, or a pandas, Polars or PyArrow frame with ``user_id, x, t_x, T`` in days (and ``m_x``).
+        as_of: Local business day; required with a log.
+        ids: Whether the column ``user_id`` is needed.
+        spend: Whether ``m_x`` is needed.
+        what: Who asks, for messages.
+
+    Raises:
+        ConfigError: If ``data`` is neither a log nor a frame, or a log comes without ``as_of``.
+        SchemaError: If columns are missing or hold impossible values; ``.faults`` lists all of them.
+        InsufficientDataError: If there is no row.
+    """
+    frame = _as_frame(data, as_of, what)
+    wanted = [name for name in _COLUMNS if (ids or name != "user_id") and (spend or name != "m_x")]
+    _raise_faults([fault for name in wanted if (fault := _column_fault(frame, name))], len(frame))
+    if len(frame) == 0:
+        raise InsufficientDataError(f"{what} needs at least one user; the summary has no row.")
+    numbers = {name: _numbers(frame, name) for name in wanted if name != "user_id"}
+    _raise_faults(_row_faults(numbers, frame), len(frame))
+    moment = None if as_of is None else day_text(day_number(as_of))
+    return Summary(frame, moment, numbers["x"], numbers["t_x"], numbers["T"], numbers.get("m_x"))
+
+
+def _as_frame(data: Any, as_of: Timestamp | None, what: str) -> nw.DataFrame[Any]:
+    from commlife.orders import OrderLog
+
+    if isinstance(data, OrderLog):
+        if as_of is None:
+            raise ConfigError(f"{what} takes as_of with a log: the local day before which orders count.")
+        from commlife.features import purchase_summary
+
+        data = purchase_summary(data, as_of=as_of)
+    try:
+        frame = nw.from_native(data)
+    except TypeError:
+        frame = None
+    if isinstance(frame, nw.LazyFrame):
+        frame = frame.collect()
+    if not isinstance(frame, nw.DataFrame):
+        raise ConfigError(
+            f"{what} takes an OrderLog or a purchase summary as a frame with user_id, x, t_x, T (pandas, Polars, "
+            f"PyArrow); seen {type(data).__name__}."
+        )
+    if frame.implementation.is_pandas():
+        return nw.from_native(nw.to_native(frame).reset_index(drop=True))
+    return frame
+
+
+_Fault = dict[str, Any]
+
+
+def _column_fault(frame: nw.DataFrame[Any], name: str) -> _Fault | None:
+    if name not in frame.columns:
+        close = difflib.get_close_matches(name, [str(column) for column in frame.columns], n=1)
+        fix = (
+            f"Did you mean the column {close[0]!r}?" if close else "commlife.purchase_summary(log, as_of=...) makes it."
+        )
+        return _fault("missing_column", name, len(frame), None, fix)
+    dtype = frame.schema[name]
+    if name == "user_id" or dtype.is_numeric() or len(frame) == 0:
+        return None
+    if name == "m_x" and (dtype == nw.Unknown or bool(frame[name].is_null().all())):
+        return None  # nobody has bought again, so there is no type to see
+    return _fault("not_a_number", name, len(frame), str(dtype), "Convert the column to a number first.")
+
+
+def _numbers(frame: nw.DataFrame[Any], name: str) -> Array:
+    column = frame[name]
+    if not column.dtype.is_numeric():
+        return np.full(len(frame), np.nan)
+    return np.asarray(column.cast(nw.Float64).to_numpy(), dtype=np.float64)
+
+
+def _row_faults(numbers: dict[str, Array], frame: nw.DataFrame[Any]) -> list[_Fault]:
+    x, t_x, T = numbers["x"], numbers["t_x"], numbers["T"]
+    finite = np.isfinite(x) & np.isfinite(t_x) & np.isfinite(T)
+    with np.errstate(invalid="ignore"):
+        rules = [
+            ("not_finite", name, ~np.isfinite(numbers[name]), "Every user needs a finite x, t_x and T.")
+            for name in ("x", "t_x", "T")
+        ]
+        rules += [
+            ("not_a_count", "x", finite & ((x < 0) | (x > _LARGEST_X) | (x != np.floor(x))), "x counts repeat days."),
+            ("out_of_range", "T", finite & ((T < 0) | (T > _LONGEST_T)), "T is in days, from 0 to 99999."),
+            ("out_of_range", "t_x", finite & ((t_x < 0) | (t_x > T)), "t_x is in days, from 0 to T."),
+            ("contradiction", "t_x", finite & (x == 0) & (t_x > 0), "t_x is 0 where x = 0: the last day is the first."),
+            (
+                "contradiction",
+                "t_x",
+                finite & (x > 0) & (t_x == 0),
+                "Merge purchases of one moment: a repeat is later.",
+            ),
+        ]
+        if "m_x" in numbers:
+            m = numbers["m_x"]
+            rules.append(("not_finite", "m_x", finite & (x > 0) & ~np.isfinite(m), "m_x is null only where x = 0."))
+    if "user_id" in frame.columns:
+        missing = np.asarray(frame["user_id"].is_null().to_numpy(), dtype=bool)
+        rules.append(("null_user_id", "user_id", missing, "A history belongs to somebody: fill the id in."))
+    return [
+        _fault(name, column, int(bad.sum()), _example(numbers, column, int(np.argmax(bad))), fix)
+        for name, column, bad, fix in rules
+        if bad.any()
+    ]
+
+
+def _example(numbers: dict[str, Array], column: str, row: int) -> str:
+    if column not in numbers:
+        return f"row {row}"
+    shown = ", ".join(f"{name}={values[row]:g}" for name, values in numbers.items())
+    return f"row {row}: {shown}"
+
+
+def _fault(name: str, column: str, rows: int, example: str | None, fix: str) -> _Fault:
+    return {"fault": name, "column": column, "rows": rows, "policy": "raise", "example": example, "fix": fix}
+
+
+def _raise_faults(faults: list[_Fault], rows: int) -> None:
+    if not faults:
+        return
+    lines = [
+        f"  {fault['column']}  {fault['fault']}  {fault['rows']:,} rows"
+        + (f", first {fault['example']}" if fault["example"] else "")
+        + f". {fault['fix']}"
+        for fault in faults
+    ]
+    head = (
+        f"{len(faults)} fault{'' if len(faults) == 1 else 's'} in a purchase summary of {rows:,} rows "
+        "(all of them in .faults)."
+    )
+    raise SchemaError("\n".join([head, *lines]), pd.DataFrame(faults))
+
+
+class Histories:
+    """Histories in units of time, equal ones counted once, with the tables that likelihoods are made of.
+
+    The likelihood of a history is a sum of two paths: one depends on ``(x, T)`` alone (still here), the other on
+    ``(x, t_x)`` alone (gone since). There are far fewer of such pairs than of users, so special functions are
+    computed for pairs and looked up for histories.
+
+    Args:
+        x: Repeat purchase days, whole numbers.
+        t_x: Days from the first to the last purchase day.
+        T: Days from the first purchase day to the last observed day.
+    """
+
+    def __init__(self, x: Array, t_x: Array, T: Array) -> None:
+        x_values, x_code = _coded(x)
+        t_values, t_code = _coded(t_x)
+        T_values, T_code = _coded(T)
+        here, here_of_user = np.unique(x_code * T_values.size + T_code, return_inverse=True)
+        gone, gone_of_user = np.unique(x_code * t_values.size + t_code, return_inverse=True)
+        _, first, inverse, counts = np.unique(
+            here_of_user * gone.size + gone_of_user, return_index=True, return_inverse=True, return_counts=True
+        )
+        #: Distinct histories: how many users have each, and which one each user has.
+        self.counts: Array = counts.astype(np.float64)
+        self.of_user: Index = inverse.astype(np.intp)
+        self._first: Index = first.astype(np.intp)
+        #: Pairs (x, T) and the pair of each history.
+        self.here_x: Array = x_values[here // T_values.size]
+        self.here_T: Array = T_values[here % T_values.size]
+        self.here: Index = here_of_user[first]
+        #: Pairs (x, t_x) and the pair of each history.
+        self.gone_x: Array = x_values[gone // t_values.size]
+        self.gone_t: Array = t_values[gone % t_values.size]
+        self.gone: Index = gone_of_user[first]
+        self.x: Array = self.here_x[self.here]
+
+    @classmethod
+    def of(cls, summary: Summary) -> Histories:
+        """The histories of a checked summary, in days."""
+        return cls(summary.x, summary.t_x, summary.T)
+
+    @cached_property
+    def users(self) -> float:
+        """Number of users."""
+        return float(self.counts.sum())
+
+    @cached_property
+    def purchases(self) -> float:
+        """Number of repeat purchase days of all users."""
+        return float(self.counts @ self.x)
+
+    @cached_property
+    def mean_T(self) -> float:
+        """Mean length of observation, in days."""
+        return float(self.counts @ self.here_T[self.here]) / self.users
+
+    def weighted(self, counts: Array) -> Histories:
+        """The same histories with other numbers of users, for resampling."""
+        other = object.__new__(Histories)
+        for name in ("of_user", "_first", "here_x", "here_T", "here", "gone_x", "gone_t", "gone", "x"):
+            setattr(other, name, getattr(self, name))
+        other.counts = counts
+        return other
+
+
+def _coded(values: Array) -> tuple[Array, Index]:
+    """Sorted distinct values and the position of each row's value among them."""
+    top = values.max()
+    if top <= 1_000_000 and np.array_equal(values, np.floor(values)):
+        whole = values.astype(np.intp)
+        seen = np.flatnonzero(np.bincount(whole))
+        place = np.zeros(int(top) + 1, dtype=np.intp)
+        place[seen] = np.arange(seen.size)
+        return seen.astype(np.float64), place[whole]
+    distinct, code = np.unique(values, return_inverse=True)
+    return distinct, code.astype(np.intp)
