@@ -82,7 +82,7 @@ def test_the_total_by_the_end_of_the_holdout_is_foreseen(cdnow: pd.DataFrame, ho
     assert int(holdout["purchases"].sum()) == 1882
     for spec in (BetaGeo(), ParetoNBD(), ModifiedBetaGeo()):
         foreseen = spec.fit(cdnow).expected_purchases(cdnow, horizon="273D")["expected_purchases"].sum()
-        assert -0.06 < (2457 + foreseen) / (2457 + 1882) - 1 < 0.02
+        assert -0.08 < (2457 + foreseen) / (2457 + 1882) - 1 < 0.02
 
 
 def test_a_day_grain_summary_is_not_a_weekly_one(cdnow_days: pd.DataFrame) -> None:
