@@ -97,7 +97,13 @@ def test_cleaning_is_equal(engine, as_pandas, expected):
     pd.testing.assert_frame_equal(orders, wanted_orders, check_dtype=False)
 
 
-TIMES = ["2025-03-01", "2025-03-01 23:59:59.999999", "2025-03-01T12:30", "2025-03-09T16:30:00Z", "2025-03-09 16:30:00+0000"]
+TIMES = [
+    "2025-03-01",
+    "2025-03-01 23:59:59.999999",
+    "2025-03-01T12:30",
+    "2025-03-09T16:30:00Z",
+    "2025-03-09 16:30:00+0000",
+]
 DAYS = [20_148, 20_148, 20_148, 20_157, 20_157]  # half past midnight of the 10th in Shanghai
 
 
@@ -112,9 +118,7 @@ def test_zones_are_converted_alike(engine):
     """A DST night in New York: 01:30 stands twice on the clock, the days stay right."""
     utc = pd.to_datetime(["2025-11-02 05:30", "2025-11-02 06:30", "2025-11-03 04:59", "2025-11-03 05:00"], utc=True)
     frame = pd.DataFrame({"u": list("abcd"), "t": utc, "m": [1.0] * 4})
-    log = cl.OrderLog.from_frame(
-        engine(frame), user_id="u", ordered_at="t", amount="m", timezone="America/New_York"
-    )
+    log = cl.OrderLog.from_frame(engine(frame), user_id="u", ordered_at="t", amount="m", timezone="America/New_York")
     rows = collect(log._lines(30_000).select("user_id", "day", "us")).sort_values("user_id")
     assert (rows["day"] - 20_394).tolist() == [0, 0, 0, 1]
     assert rows["us"].iloc[0] == rows["us"].iloc[1]
@@ -168,4 +172,6 @@ def test_equal_lines_are_told_alike(engine, policy):
 def test_purchase_summary_is_equal(engine, as_pandas, expected):
     log = cl.OrderLog.from_frame(engine(export()), **NAMES)
     given = as_pandas(cl.purchase_summary(log, as_of="2025-03-15"))
-    pd.testing.assert_frame_equal(given, as_pandas(cl.purchase_summary(expected, as_of="2025-03-15")), check_dtype=False)
+    pd.testing.assert_frame_equal(
+        given, as_pandas(cl.purchase_summary(expected, as_of="2025-03-15")), check_dtype=False
+    )

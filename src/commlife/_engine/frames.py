@@ -34,6 +34,8 @@ def from_host(frame: Any) -> nw.LazyFrame[Any]:
             f"commlife takes frames of {', '.join(KINDS.values())}; seen {type(frame).__module__}."
             f"{type(frame).__qualname__}. Build a frame first, for example pandas.DataFrame(rows)."
         ) from None
+    except nw.exceptions.DuplicateError as error:
+        raise EngineError(f"the frame has a column name twice: {' '.join(str(error).split())}. Rename one.") from None
     if wrapped.implementation not in KINDS:
         raise EngineError(
             f"commlife takes frames of {', '.join(KINDS.values())}; frames of {wrapped.implementation} are not tested. "

@@ -148,14 +148,11 @@ def _derive(
         if until is not None:
             checks.append(_Check("after_observed_until", "ordered_at", (day >= until) & (day < LAST_DAY)))
     if "first_ordered_at" in names:
-        lines = _engine.add_local_microsecond(lines, "first_ordered_at", timezone=timezone, into="_first_us")
-        first = nw.col("_first_us")
-        checks.append(
-            _Check(
-                "unparseable_time", "first_ordered_at", ~nw.col("first_ordered_at").is_null() & (first == NOT_A_TIME)
-            )
-        )
-        lines = lines.with_columns((first // MICROSECONDS_A_DAY).cast(nw.Int64).alias("first_day")).drop("_first_us")
+        lines = _engine.add_local_microsecond(lines, "first_ordered_at", timezone=timezone, into="first_us")
+        first_day = nw.col("first_us") // MICROSECONDS_A_DAY
+        lines = lines.with_columns(nw.when(nw.col("first_us") >= 0).then(first_day).alias("first_day")).drop("first_us")
+        unread = ~nw.col("first_ordered_at").is_null() & nw.col("first_day").is_null()
+        checks.append(_Check("unparseable_time", "first_ordered_at", unread))
     for name, minor in MONEY.items():
         if name in names:
             lines = money.add_minor(lines, name, digits=digits, into=minor)

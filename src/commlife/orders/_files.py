@@ -27,10 +27,15 @@ def scan_parquet(path: str | Path | Sequence[str | Path], engine: str, columns: 
             import pyarrow.dataset as ds
         except ImportError:
             raise EngineError('Parquet files with pandas need pyarrow: pip install "commlife[parquet]".') from None
-        dataset = ds.dataset(paths, format="parquet")
-        present = [name for name in wanted if name in dataset.schema.names]
-        # Where a name is misspelt the whole file is read, so that the error can say what there is.
-        table = dataset.to_table(columns=present if len(present) == len(wanted) else None)
+        import pyarrow as pa
+
+        try:
+            dataset = ds.dataset(paths, format="parquet")
+            present = [name for name in wanted if name in dataset.schema.names]
+            # Where a name is misspelt the whole file is read, so that the error can say what there is.
+            table = dataset.to_table(columns=present if len(present) == len(wanted) else None)
+        except (pa.ArrowException, OSError) as error:
+            raise _unreadable(paths, error) from None
         frame: pd.DataFrame = table.to_pandas(split_blocks=True, self_destruct=True)
         return frame
     if engine == "polars":
@@ -38,13 +43,21 @@ def scan_parquet(path: str | Path | Sequence[str | Path], engine: str, columns: 
             import polars as pl
         except ImportError:
             raise EngineError('engine="polars" needs Polars: pip install "commlife[polars]".') from None
-        return pl.scan_parquet(paths)
+        plan = pl.scan_parquet(paths)
+        try:
+            plan.collect_schema()
+        except pl.exceptions.PolarsError as error:
+            raise _unreadable(paths, error) from None
+        return plan
     if engine == "duckdb":
         try:
             import duckdb
         except ImportError:
             raise EngineError('engine="duckdb" needs DuckDB: pip install "commlife[duckdb]".') from None
-        return duckdb.connect().read_parquet(paths)
+        try:
+            return duckdb.connect().read_parquet(paths)
+        except duckdb.Error as error:
+            raise _unreadable(paths, error) from None
     raise ConfigError.unknown_name("engine", engine, ("pandas", "polars", "duckdb"))
 
 
@@ -72,6 +85,10 @@ _NUMBERS = {"amount", "quantity", "cost", "list_amount", "discount"}
 def _wanted(columns: Mapping[str, Any]) -> list[str]:
     named = [columns[name] for name in COLUMNS if isinstance(columns.get(name), str)]
     return list(dict.fromkeys([*named, *columns.get("keep", ())]))
+
+
+def _unreadable(paths: Sequence[str], error: Exception) -> ConfigError:
+    return ConfigError(f"not read as Parquet: {', '.join(paths)[:300]} ({' '.join(str(error).split())[:300]}).")
 
 
 def _existing(path: str | Path) -> Path:

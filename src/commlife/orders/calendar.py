@@ -61,13 +61,15 @@ def _as_date(when: Timestamp, name: str) -> dt.date:
             when = dt.datetime.fromisoformat(when) if len(when) > 10 else dt.date.fromisoformat(when)
         except ValueError:
             raise ConfigError(f"{rule}; seen {when!r:.60}.") from None
+    if type(when).__name__ == "NaTType":  # pandas' missing time, without importing pandas
+        raise ConfigError(f"{rule}; seen NaT.")
     if isinstance(when, dt.datetime):
         if when.tzinfo is not None:
             raise ConfigError(f"{rule}, without a time zone (it is local already); seen {when.isoformat()!r}.")
         if when.time() != dt.time() or getattr(when, "nanosecond", None):
             raise ConfigError(f"{rule}; seen the time {when.time()} in {when.isoformat()!r}. Give the day alone.")
         return when.date()
-    if isinstance(when, dt.date) and type(when).__name__ != "NaTType":
+    if isinstance(when, dt.date):
         return when
     raise ConfigError(f"{rule}; seen {when!r:.60} of type {type(when).__name__}.")
 

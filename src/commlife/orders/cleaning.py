@@ -47,8 +47,9 @@ class CleaningRules(Spec):
             lowered to it (the least amount with at least this share of lines at or below it).
 
     Examples:
-        >>> CleaningRules(exclude_categories=("housekeeping",), max_addresses_per_user=3, merge_within="1D")
-        CleaningRules(exclude_categories=('housekeeping',), max_addresses_per_user=3, drop_zero_amount=False, merge_within='1D', winsorize_amount=None)
+        >>> rules = CleaningRules(exclude_categories=("housekeeping",), max_addresses_per_user=3, merge_within="1D")
+        >>> rules.max_addresses_per_user
+        3
     """
 
     exclude_categories: tuple[str | int, ...] = ()

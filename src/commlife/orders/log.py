@@ -127,7 +127,7 @@ class OrderLog:
             observed_from: First day that the log sees (default: its first day).
             observed_until: The day at whose midnight it stops seeing (default: as_of decides); later rows are a fault.
             keep: Further columns of the host that are carried along untouched.
-            on_fault: ``"raise"``, ``"set_aside"``, or a mapping from faults to policies (see ``commlife.orders.FAULTS``).
+            on_fault: ``"raise"``, ``"set_aside"``, or a mapping from faults to policies (``commlife.orders.FAULTS``).
 
         Raises:
             SchemaError: The export is faulty; ``.faults`` lists every fault.
@@ -334,7 +334,7 @@ class OrderLog:
         return _facts.lines(self, as_of)
 
     def _orders(self, as_of: int, *attributes: str) -> nw.LazyFrame[Any]:
-        """One row an order at ``as_of``: user_id, order_id, day, us, net, counts, and attributes of its earliest line."""
+        """One row an order at ``as_of``: user_id, order_id, day, us, net, counts, attributes of its earliest line."""
         key = ("orders", as_of, attributes)
         if key not in self._memory:
             for old in [key for key in self._memory if key[0] == "orders"][:-5]:

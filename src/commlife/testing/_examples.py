@@ -1,0 +1,19 @@
+"""A failing example as code that one can paste."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+__all__ = ["as_code"]
+
+
+def as_code(frame: pd.DataFrame) -> str:
+    """A small frame as the call that makes it."""
+    columns = []
+    for name in frame.columns:
+        column = frame[name]
+        if pd.api.types.is_datetime64_any_dtype(column):
+            columns.append(f"    {name!r}: pd.to_datetime({[str(value) for value in column]!r}, format='ISO8601'),")
+        else:
+            columns.append(f"    {name!r}: {column.tolist()!r},")
+    return "pd.DataFrame({\n" + "\n".join(columns) + "\n})"

@@ -1,0 +1,113 @@
+"""The kit catches each way in which an adapter or a pipeline is broken, and passes sound ones."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+from hypothesis import given
+
+import commlife as cl
+from commlife import testing
+
+NAMES = {name: name for name in ("user_id", "order_id", "ordered_at", "amount")}
+
+
+def log_of(frame, **kwargs):
+    return cl.OrderLog.from_frame(frame, **NAMES, **kwargs)
+
+
+BROKEN = {
+    "drops equal lines": lambda f: log_of(f.drop_duplicates()),
+    "drops refunds": lambda f: log_of(f[f["amount"] >= 0]),
+    "drops free orders": lambda f: log_of(f[f["amount"] != 0]),
+    "counts refunds as sales": lambda f: log_of(f.assign(amount=f["amount"].abs())),
+    "rounds": lambda f: log_of(f.assign(amount=f["amount"].round(1))),
+    "drops the time of day": lambda f: log_of(f.assign(ordered_at=f["ordered_at"].dt.floor("D"))),
+    "takes local time for UTC": lambda f: log_of(f.assign(ordered_at=f["ordered_at"].dt.tz_localize("UTC"))),
+    "merges look-alike users": lambda f: log_of(f.assign(user_id=f["user_id"].str.strip().str.lower())),
+    "reads ids as numbers": lambda f: log_of(f.assign(user_id=f["user_id"].where(~f["user_id"].str.isdigit(), "7"))),
+    "merges orders": lambda f: log_of(f.assign(order_id="o")),
+    "splits orders": lambda f: log_of(f.assign(order_id=range(len(f)))),
+    "merges order numbers": lambda f: log_of(f.groupby("order_id", as_index=False).first()),
+    "sorts one column": lambda f: log_of(f.assign(amount=sorted(f["amount"]))),
+    "scales": lambda f: log_of(f.assign(amount=f["amount"] * 100)),
+    "changes its input": lambda f: (f.insert(0, "note", ""), log_of(f))[1],
+    "sets aside": lambda f: log_of(f, on_fault={"duplicate_line": "set_aside"}),
+    "returns a frame": lambda f: f,
+    "refuses": lambda f: log_of(f, observed_until="2025-02-01"),
+}
+
+
+@pytest.mark.parametrize("way", BROKEN)
+def test_a_broken_adapter_is_caught(way):
+    with pytest.raises(AssertionError):
+        testing.check_adapter(BROKEN[way])
+
+
+def test_a_sound_adapter_passes(engine):
+    assert testing.check_adapter(lambda frame: log_of(engine(frame))) is None
+
+
+def test_a_failure_shows_rows_to_paste():
+    with pytest.raises(AssertionError, match="The rows:") as caught:
+        testing.check_adapter(BROKEN["drops refunds"])
+    code = str(caught.value).split("The rows:\n")[1]
+    frame = eval(code, {"pd": pd})  # noqa: S307  (the kit's own text)
+    assert frame["amount"].min() < 0
+
+
+def first_seen(log, as_of):
+    frame = log.to_native()
+    frame = frame[frame["ordered_at"] < as_of]
+    return frame.groupby("user_id", as_index=False)["amount"].first()
+
+
+calls = []
+
+
+def changing(log, as_of):
+    calls.append(1)
+    return cl.purchase_summary(log, as_of=as_of).assign(call=len(calls))
+
+
+def ranked(log, as_of):
+    frame = cl.purchase_summary(log, as_of=as_of)
+    return frame.assign(rank=range(len(frame)))
+
+
+def twice(log, as_of):
+    frame = cl.purchase_summary(log, as_of=as_of)
+    return pd.concat([frame, frame])
+
+
+@pytest.mark.parametrize(
+    ("fn", "told"),
+    [
+        (first_seen, "order of rows"),
+        (changing, "called twice"),
+        (ranked, "names"),
+        (lambda log, as_of: cl.purchase_summary(log, as_of="2025-04-30"), "at or after as_of"),
+        (twice, "a user twice"),
+        (lambda log, as_of: cl.purchase_summary(log, as_of=as_of).drop(columns="user_id"), "no column user_id"),
+        (lambda log, as_of: log.clean(cl.CleaningRules(max_addresses_per_user=1)), "refused"),
+    ],
+)
+def test_a_broken_pipeline_is_caught(fn, told):
+    with pytest.raises(AssertionError, match=told):
+        testing.check_pipeline(fn)
+
+
+def test_a_sound_pipeline_passes():
+    assert testing.check_pipeline(cl.purchase_summary) is None
+
+
+@given(testing.order_frames(refunds=False, ties=False, min_users=3, days=30))
+def test_tuned_frames_keep_their_promise(frame):
+    assert frame["amount"].min() >= 0
+    assert frame["user_id"].nunique() >= 3
+    assert frame["ordered_at"].max() < pd.Timestamp("2025-01-31")
+
+
+@given(testing.order_logs(max_rows=10))
+def test_logs_hold_all_their_rows(log):
+    assert log.n_rows == len(log.to_native())
