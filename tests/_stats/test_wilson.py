@@ -21,7 +21,7 @@ def test_newcombe_1998():
 @given(st.integers(0, 500), st.integers(1, 500), st.sampled_from([0.5, 0.8, 0.95, 0.999]))
 def test_scipy_agrees(successes, extra, confidence):
     trials = successes + extra - 1 or 1
-    low, high = wilson_interval(successes, trials, confidence=confidence)
+    low, high = wilson_interval(successes, trials, level=confidence)
     expected = stats.binomtest(successes, trials).proportion_ci(confidence, method="wilson")
     assert (float(low), float(high)) == pytest.approx((expected.low, expected.high), abs=1e-12)
 

@@ -1,11 +1,11 @@
-"""Wilson's interval: how far a share of counts can be from the true rate."""
+"""Wilson's interval for a rate: a count out of a count."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.special import ndtri
+from scipy import special
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -14,37 +14,25 @@ __all__ = ["wilson_interval"]
 
 
 def wilson_interval(
-    successes: ArrayLike, trials: ArrayLike, *, confidence: float = 0.95
+    hits: ArrayLike, trials: ArrayLike, *, level: float = 0.95
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The score interval of a binomial rate, element by element; nulls where ``trials`` is 0 or null.
+    """Low and high end of the score interval; NaN where there is no trial.
 
-    It stays within [0, 1] and is sound for small counts and rates near 0 and 1, where the textbook interval is not.
+    It stays within [0, 1] and says something for 0 and for all hits too, where the textbook interval has no width.
 
-    Args:
-        successes: Counts, or nulls.
-        trials: Counts that they are out of.
-        confidence: Coverage, between 0 and 1.
-
-    Returns:
-        Lower and upper ends, as float64.
-
-    Source: Wilson, "Probable inference, the law of succession, and statistical inference", JASA 22 (1927).
+    Source: Wilson, "Probable inference, the law of succession, and statistical inference", JASA 1927.
 
     Examples:
-        >>> low, high = wilson_interval([5, 0], [10, 10])
-        >>> low.round(4).tolist(), high.round(4).tolist()
-        ([0.2366, 0.0], [0.7634, 0.2775])
+        >>> low, high = wilson_interval(3, 10)
+        >>> round(float(low), 4), round(float(high), 4)
+        (0.1078, 0.6032)
     """
-    x = np.asarray(successes, dtype=np.float64)
-    n = np.asarray(trials, dtype=np.float64)
-    x, n = np.broadcast_arrays(x, np.where(n > 0, n, np.nan))
-    z = float(ndtri(0.5 + confidence / 2.0))
-    p = x / n
-    shrunk = 1.0 + z * z / n
-    middle = (p + z * z / (2.0 * n)) / shrunk
-    half = z / shrunk * np.sqrt(p * (1.0 - p) / n + z * z / (4.0 * n * n))
-    # The ends at 0 and n are exact by algebra, and not by floating point.
-    low = np.where(x == 0, 0.0, np.clip(middle - half, 0.0, 1.0))
-    high = np.where(x == n, 1.0, np.clip(middle + half, 0.0, 1.0))
-    unknown = np.isnan(p)
-    return np.where(unknown, np.nan, low), np.where(unknown, np.nan, high)
+    k, n = np.asarray(hits, dtype=np.float64), np.asarray(trials, dtype=np.float64)
+    z2 = float(special.ndtri(0.5 + level / 2)) ** 2
+    with np.errstate(invalid="ignore", divide="ignore"):
+        centre = (k + z2 / 2) / (n + z2)
+        half = np.sqrt(z2 * (k * (n - k) / n + z2 / 4)) / (n + z2)
+        low = np.where(k == 0, 0.0, np.clip(centre - half, 0.0, 1.0))
+        high = np.where(k == n, 1.0, np.clip(centre + half, 0.0, 1.0))
+    seen = n > 0
+    return np.where(seen, low, np.nan), np.where(seen, high, np.nan)
