@@ -223,7 +223,8 @@ def make_community(n_users: int | None = None, seed: int = 0, **settings: Unpack
     Users are born (place their first order) evenly over the log and live by the chosen process. Each aspect of the
     world draws from a random stream of its own: switching one off (``refunds=0``, ``trial_share=0``,
     ``proxy_share=0``, ``drop_community=None``, ...) leaves all the rest as it was, and a smaller world holds the first
-    users of a larger one. The same settings give the same frame, whatever the machine's number of cores.
+    users of a larger one. Weekdays are alike (so that the purchase process is the papers' on days), hours are not.
+    A thousand users are some 20,000 lines; a million users take about 45 seconds and 9 GB.
 
     Args:
         n_users: Number of users born within the log; None: 1,000, or as ``newcomers_per_week`` says.

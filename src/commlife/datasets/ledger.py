@@ -18,6 +18,7 @@ __all__ = ["Ledger", "names_of", "write_ledger"]
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
+Small = npt.NDArray[np.int8]
 
 #: What an order is; its number says it too: user * 10**7 + (source * 4 + kind) * 10**5 + count.
 KINDS = ("order", "split", "repeat", "refund")
@@ -40,11 +41,11 @@ class _Rows:
 
     event: Ints
     line: Ints
-    kind: Ints
+    kind: Small
     moment: Ints
     coupon: Ints
     discount: Ints
-    sign: Ints
+    sign: Small
 
 
 def names_of(names: tuple[str, ...], codes: Ints) -> pd.Series:
@@ -75,7 +76,7 @@ def write_ledger(
     number = user + 1
     code = source[rows.event] * len(KINDS) + rows.kind
     order_id = number * 10**7 + code * 10**5 + events.seq[rows.event]
-    order = np.lexsort((rows.line, order_id, rows.moment))
+    order = np.argsort(rows.moment, kind="stable")  # at one moment: source, user, order, line, as they were drawn
     frame = _frame(
         world, lives, communities, catalogue, lines, rows, order, user, order_id, coupon_names(world, campaigns)
     )
@@ -83,13 +84,14 @@ def write_ledger(
     frame["address_id"] = (number * 100 + place[rows.event])[order]
 
     unique, first = np.unique(order_id, return_index=True)
+    kind = rows.kind[first].astype(np.int64)
     what = pd.DataFrame(
         {
             "order_id": unique,
             "user_id": number[first],
             "source": names_of(SOURCES, source[rows.event[first]]),
-            "kind": names_of(KINDS, rows.kind[first]),
-            "origin_order_id": unique - rows.kind[first] * 10**5,
+            "kind": names_of(KINDS, kind),
+            "origin_order_id": unique - kind * 10**5,
         }
     )
     numbers = (events.user + 1) * 10**7 + source * len(KINDS) * 10**5 + events.seq
@@ -174,11 +176,11 @@ def _rows(world: World, lines: Lines, moment: Ints, coupon: Ints, discount: Ints
     bought = _Rows(
         event,
         line,
-        np.where(away, 1, 0),
+        np.where(away, np.int8(1), np.int8(0)),
         np.where(away, soon[event], moment[event]),
         coupon[event],
         discount,
-        np.ones(len(event), dtype=np.int64),
+        np.ones(len(event), dtype=np.int8),
     )
     repeat = (luck["repeat"] < world.repeats)[event]
     again = _Rows(*_like(bought, repeat, kind=2, moment=soon, plain=True, sign=1))
@@ -197,12 +199,20 @@ def _rows(world: World, lines: Lines, moment: Ints, coupon: Ints, discount: Ints
 
 def _like(
     rows: _Rows, where: Bools, *, kind: int, moment: Ints, sign: int, plain: bool = False
-) -> tuple[Ints, Ints, Ints, Ints, Ints, Ints, Ints]:
+) -> tuple[Ints, Ints, Small, Ints, Ints, Ints, Small]:
     """The lines ``where`` once more, as another kind; a repeat is paid in full, a refund gives back what was paid."""
     event = rows.event[where]
     discount = np.zeros(len(event), dtype=np.int64) if plain else rows.discount[where]
-    same = np.full(len(event), 1, dtype=np.int64)
-    return event, rows.line[where], same * kind, moment[event], same * -1, discount, same * sign
+    same = np.ones(len(event), dtype=np.int8)
+    return (
+        event,
+        rows.line[where],
+        same * np.int8(kind),
+        moment[event],
+        np.full(len(event), -1),
+        discount,
+        same * np.int8(sign),
+    )
 
 
 def _frame(
