@@ -1,6 +1,21 @@
-"""What is bought together: itemsets, rules, add-ons, hot items."""
+"""What is bought together: itemsets, rules, add-ons, units per order, hot items."""
 
+from commlife.basket.attach import AttachRate, attach_rate
+from commlife.basket.cross_sell import cross_sell, cross_sell_many
+from commlife.basket.heat import product_heat
 from commlife.basket.itemsets import FrequentItemsets, frequent_itemsets
 from commlife.basket.rules import AssociationRules, association_rules
+from commlife.basket.units import units_per_order
 
-__all__ = ["AssociationRules", "FrequentItemsets", "association_rules", "frequent_itemsets"]
+__all__ = [
+    "AssociationRules",
+    "AttachRate",
+    "FrequentItemsets",
+    "association_rules",
+    "attach_rate",
+    "cross_sell",
+    "cross_sell_many",
+    "frequent_itemsets",
+    "product_heat",
+    "units_per_order",
+]

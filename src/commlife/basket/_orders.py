@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import narwhals.stable.v2 as nw
 import numpy as np
@@ -15,10 +15,18 @@ from commlife.errors import ConfigError, InsufficientDataError, ModelWarning
 from commlife.orders import OrderLog
 from commlife.orders.calendar import Timestamp, day_number, day_text
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-__all__ = ["LEVELS", "baskets_of_orders", "check_level", "is_order_log", "order_items"]
+__all__ = [
+    "LEVELS",
+    "baskets_of_orders",
+    "check_level",
+    "check_log",
+    "finest_level",
+    "held_items",
+    "is_order_log",
+    "order_items",
+    "warn_of_nameless",
+    "with_units",
+]
 
 LEVELS = ("item_id", "category")
 
@@ -26,6 +34,14 @@ LEVELS = ("item_id", "category")
 def is_order_log(data: Any) -> bool:
     """Whether ``data`` is an OrderLog."""
     return isinstance(data, OrderLog)
+
+
+def check_log(log: Any, call: str) -> None:
+    """Refuse anything but an OrderLog."""
+    if not is_order_log(log):
+        raise ConfigError(
+            f"{call} takes an OrderLog; seen a {type(log).__name__}. Make one with OrderLog.from_frame(...)."
+        )
 
 
 def check_level(level: str) -> None:
@@ -45,36 +61,72 @@ def baskets_of_orders(log: OrderLog, *, as_of: Timestamp | None, level: str) -> 
 
 
 def order_items(log: OrderLog, day: int, level: str) -> tuple[pd.DataFrame, int]:
-    """What each order that counts holds: ``order`` (a number), ``item``; and the number of such orders.
+    """What each order that counts holds: ``order`` (a number), ``item``; and the number of such orders."""
+    held = held_items(log, day, level)
+    if log.has("order_id"):
+        n_orders = _rows(_counting(log, day))
+        table = collect(held)
+        order = np.asarray(table.groupby(["user_id", "order_id"], sort=False, dropna=False).ngroup(), dtype=np.int64)
+    else:
+        table = collect(held)
+        n_orders = len(table)
+        order = np.arange(n_orders, dtype=np.int64)
+    if n_orders == 0:
+        raise InsufficientDataError.no_payers("A basket", day_text(day))
+    known = table["item"].notna().to_numpy()
+    warn_of_nameless(int((~known).sum()), len(known), level)
+    return pd.DataFrame({"order": order[known], "item": table["item"].to_numpy()[known]}), n_orders
+
+
+def held_items(log: OrderLog, day: int, level: str) -> nw.LazyFrame[Any]:
+    """Orders that count and what they hold: ``user_id, order_id, item``, an item once an order.
 
     An item is held if its own lines in the order come to more than nothing, or to nothing without a negative line:
-    what was returned within the order is not in the basket. Lines without an item are left out with a warning.
+    what was returned within the order is not in the basket. Without order_id each row is an order, and there is no
+    such column. ``item`` may be null.
     """
     log.require(level, why=f"a basket of level={level!r}")
     lines = log._lines(day)
     if not log.has("order_id"):
-        table = collect(lines.filter(nw.col("minor") >= 0).select(nw.col(level).alias("item")))
-        order: NDArray[np.int64] = np.arange(len(table), dtype=np.int64)
-        n_orders = len(table)
-    else:
-        keys = ["user_id", "order_id"]
-        orders = log._orders(day).filter(nw.col("counts")).select(*keys)
-        negative = lines.select(*keys, nw.col(level).alias("item"), "minor").with_columns(
-            (nw.col("minor") < 0).cast(nw.Int64).alias("negative")
-        )
-        whole = negative.group_by(*keys, "item").agg(nw.col("minor").sum(), nw.col("negative").max())
-        kept = whole.filter((nw.col("minor") > 0) | ((nw.col("minor") == 0) & (nw.col("negative") == 0)))
-        table = collect(kept.select(*keys, "item").join(orders, on=keys, how="inner"))
-        n_orders = int(collect(orders.select(nw.len().alias("n")))["n"].iloc[0])
-        order = np.asarray(table.groupby(keys, sort=False).ngroup(), dtype=np.int64)
-    if n_orders == 0:
-        raise InsufficientDataError.no_payers("A basket", day_text(day))
-    known = table["item"].notna().to_numpy()
-    if not known.all():
+        return lines.filter(nw.col("minor") >= 0).select("user_id", nw.col(level).alias("item"))
+    keys = ["user_id", "order_id"]
+    marked = lines.select(*keys, nw.col(level).alias("item"), "minor").with_columns(
+        (nw.col("minor") < 0).cast(nw.Int64).alias("negative")
+    )
+    whole = marked.group_by(*keys, "item").agg(nw.col("minor").sum(), nw.col("negative").max())
+    kept = whole.filter((nw.col("minor") > 0) | ((nw.col("minor") == 0) & (nw.col("negative") == 0)))
+    return kept.select(*keys, "item").join(_counting(log, day), on=keys, how="inner")
+
+
+def _counting(log: OrderLog, day: int) -> nw.LazyFrame[Any]:
+    """The keys of the orders that count."""
+    return log._orders(day).filter(nw.col("counts")).select("user_id", "order_id")
+
+
+def _rows(frame: nw.LazyFrame[Any]) -> int:
+    return int(collect(frame.select(nw.len().alias("n")))["n"].iloc[0])
+
+
+def with_units(lines: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+    """Lines with ``units``: the quantity, counted down on a line of negative money whichever sign it carries."""
+    quantity = nw.col("quantity").cast(nw.Float64)
+    return lines.with_columns(nw.when(nw.col("minor") < 0).then(-quantity.abs()).otherwise(quantity).alias("units"))
+
+
+def warn_of_nameless(nameless: int, of: int, level: str) -> None:
+    """Say how many entries have no item: they are left out, and not in silence."""
+    if nameless:
         warnings.warn(
-            f"{int((~known).sum()):,} of {len(known):,} order lines have no {level}; they are left out of the baskets, "
-            "their orders stay in the denominator. Name them in the export, such as 'unknown', to count them.",
+            f"{nameless:,} of {of:,} entries have no {level} and are left out; their orders stay in the denominator. "
+            "Name them in the export, such as 'unknown', to count them.",
             ModelWarning,
             stacklevel=4,
         )
-    return pd.DataFrame({"order": order[known], "item": table["item"].to_numpy()[known]}), n_orders
+
+
+def finest_level(log: OrderLog, level: str | None) -> str:
+    """The level asked for, else item_id where the log has it, else category."""
+    if level is None:
+        return "category" if log.has("category") and not log.has("item_id") else "item_id"
+    check_level(level)
+    return level

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -46,6 +46,7 @@ class AssociationRules:
     _splits: Splits
     _measures: tuple[str, ...]
     _tests: dict[str, NDArray[np.float64]]
+    _indices: dict[str, Any] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return int(self._splits.whole.size)
