@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from commlife.errors import PersistenceError as PersistenceError
     from commlife.errors import SchemaError as SchemaError
     from commlife.features import purchase_summary as purchase_summary
+    from commlife.metrics import business_metrics as business_metrics
     from commlife.orders import CleaningRules as CleaningRules
     from commlife.orders import OrderLog as OrderLog
 
@@ -38,6 +39,7 @@ _HOMES = {
         "SchemaError",
     ),
     "orders": ("CleaningRules", "OrderLog"),
+    "metrics": ("business_metrics",),
     "features": ("purchase_summary",),
 }
 _ROOMS = ("datasets",)

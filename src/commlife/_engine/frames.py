@@ -74,7 +74,12 @@ def collect(frame: nw.LazyFrame[Any] | nw.DataFrame[Any]) -> pd.DataFrame:
         table: pd.DataFrame = nw.to_native(eager).reset_index(drop=True)
         return table
     # Through NumPy and not Arrow: it asks for no further package and lands on pandas' own dtypes.
-    return pd.DataFrame({name: eager[name].to_numpy() for name in eager.columns})
+    return pd.DataFrame({name: _writable(eager[name].to_numpy()) for name in eager.columns})
+
+
+def _writable(values: Any) -> Any:
+    """A view of another engine's memory is read-only: what is handed out is the caller's own."""
+    return values if values.flags.writeable else values.copy()
 
 
 def frame_like(table: pd.DataFrame, kind: nw.Implementation) -> Any:
