@@ -1,5 +1,34 @@
 """Coupons: to whom, how much, within which budget."""
 
 from commlife.coupons.allocation import Allocation, allocate
+from commlife.coupons.apportionment import apportion, refund_due
+from commlife.coupons.fairness import PriceGuard, fairness_audit
+from commlife.coupons.offers import Campaign, Coupon
+from commlife.coupons.policy import CouponPlan, Policy
+from commlife.coupons.pricing import Priced, best_combination, price
+from commlife.coupons.targeting import CrossCategory, Rule, SecondOrder, TaperSubsidy, WinBack
+from commlife.coupons.thresholds import Threshold, ThresholdLadder, parse_threshold
 
-__all__ = ["Allocation", "allocate"]
+__all__ = [
+    "Allocation",
+    "Campaign",
+    "Coupon",
+    "CouponPlan",
+    "CrossCategory",
+    "Policy",
+    "PriceGuard",
+    "Priced",
+    "Rule",
+    "SecondOrder",
+    "TaperSubsidy",
+    "Threshold",
+    "ThresholdLadder",
+    "WinBack",
+    "allocate",
+    "apportion",
+    "best_combination",
+    "fairness_audit",
+    "parse_threshold",
+    "price",
+    "refund_due",
+]

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["exchange", "exchange_in_groups", "refill"]
 
 #: Users opened by an exchange, and states kept.
-CORE, STATES = 48, 3_000
+CORE, STATES = 48, 2_000
 
 #: The same for one group, the most groups opened, and states kept when the groups are put together.
 GROUP_CORE, MAX_GROUPS, GROUP_STATES = 24, 64, 1_000

@@ -1,0 +1,142 @@
+"""The table of users that the rules read: columns checked once, missing ones told by name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import narwhals.stable.v2 as nw
+import numpy as np
+import pandas as pd
+
+from commlife.effects._inputs import wide_frame
+from commlife.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from commlife.coupons._segments import Floats
+
+__all__ = ["STATES", "Users", "read_users"]
+
+STATES = ("new", "active", "silent", "churned", "returned", "existing")
+
+NUMBERS = ("frequency", "recency_days", "monetary", "p_silent", "expected_value", "days_since_coupon", "tenure_days")
+TEXTS = ("state", "segment", "favourite_category")
+
+
+class Users:
+    """Columns of the users' table as arrays; a rule asks for what it needs and the user reads which rule asked."""
+
+    __slots__ = ("frame", "ids")
+
+    def __init__(self, frame: pd.DataFrame) -> None:
+        self.frame = frame
+        self.ids = frame["user_id"]
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    def has(self, name: str) -> bool:
+        """Is this column there?"""
+        return name in self.frame.columns
+
+    def number(self, name: str, *, why: str) -> Floats:
+        """A column of numbers; NaN where a user has none, so that every comparison is false."""
+        return np.asarray(self._column(name, why).to_numpy(), dtype=np.float64)
+
+    def text(self, name: str, *, why: str) -> pd.Series[Any]:
+        """A column of texts, missing ones as the empty text."""
+        return self._column(name, why)
+
+    def _column(self, name: str, why: str) -> pd.Series[Any]:
+        if name not in self.frame.columns:
+            raise ConfigError(f"{why} needs the column {name!r}, which the users' table does not have. Add it.")
+        return self.frame[name]
+
+    def average_order(self) -> Floats:
+        """Net spend an order, 0 for whoever has none."""
+        orders = self.number("frequency", why="the value of an order")
+        money = self.number("monetary", why="the value of an order")
+        return np.divide(money, orders, out=np.zeros(len(self)), where=orders > 0).clip(min=0.0)
+
+    def bought(self, categories: Sequence[str]) -> NDArray[np.bool_]:
+        """(users, categories): has the user bought it?"""
+        cells = self._column("bought_categories", "cross_category")
+        names = cells.explode().dropna()
+        user = names.index.to_numpy()
+        code = pd.Index(list(categories)).get_indexer(pd.Index(names))
+        result = np.zeros((len(cells), len(categories)), dtype=bool)
+        known = code >= 0
+        result[user[known], code[known]] = True
+        return result
+
+
+def read_users(users: Any) -> Users:
+    """Check the users' table.
+
+    Raises:
+        ConfigError: If ``user_id`` is missing, null or not unique, a state is unknown, or a number is no number.
+        InsufficientDataError: If there are no users.
+    """
+    wide_frame(users, ["user_id"], "plan")
+    native: Any = nw.from_native(users)
+    data = native.collect() if isinstance(native, nw.LazyFrame) else native
+    ids = data["user_id"].to_list()
+    frame = pd.DataFrame({"user_id": pd.Series(ids, dtype=_plain_type(ids))})
+    if frame["user_id"].isna().any():
+        raise ConfigError(f"plan: {int(frame['user_id'].isna().sum()):,} users have no user_id.")
+    if frame["user_id"].duplicated().any():
+        example = frame["user_id"][frame["user_id"].duplicated()].iloc[0]
+        raise ConfigError(f"plan: user_id must be unique; {example!r} occurs twice. Give one row a user.")
+    for name in NUMBERS:
+        if name in data.columns:
+            frame[name] = _numbers(data[name], name)
+    for name in TEXTS:
+        if name in data.columns:
+            texts = pd.Series(data[name].to_list(), dtype=object)
+            frame[name] = texts.where(texts.notna(), "").astype(str)
+    if "bought_categories" in data.columns:
+        cells = pd.Series(data["bought_categories"].to_list(), dtype=object)
+        frame["bought_categories"] = _category_lists(cells)
+    if "state" in frame.columns:
+        unknown = set(frame["state"].unique()) - {*STATES, ""}
+        if unknown:
+            raise ConfigError.unknown_name("plan: state", min(unknown), STATES)
+    if "p_silent" in frame.columns:
+        share = frame["p_silent"]
+        if ((share < 0) | (share > 1)).any():
+            raise ConfigError("plan: p_silent is a probability between 0 and 1.")
+    return Users(frame)
+
+
+def _plain_type(ids: list[Any]) -> Any:
+    kinds = set(map(type, ids))
+    return np.int64 if kinds == {int} else object
+
+
+def _numbers(series: Any, name: str) -> Floats:
+    if not (series.dtype.is_numeric() or int(series.is_null().sum()) == len(series)):
+        raise ConfigError(f"plan: column {name!r} must hold numbers; its type is {series.dtype}.")
+    values = np.array(pd.to_numeric(pd.Series(series.to_list(), dtype=object)), dtype=np.float64)
+    if np.isinf(values).any():
+        raise ConfigError(f"plan: column {name!r} holds infinite values. Give finite ones, or null where unknown.")
+    return values
+
+
+def _category_lists(cells: pd.Series[Any]) -> pd.Series[Any]:
+    """Each cell as a list: texts are split at "|", missing ones are empty."""
+    texts = cells.map(lambda cell: isinstance(cell, str))
+    lists = cells.map(lambda cell: isinstance(cell, list | tuple | np.ndarray | set | frozenset))
+    missing = ~texts & ~lists & cells.isna()
+    strange = ~(texts | lists | missing)
+    if strange.any():
+        raise ConfigError(
+            f"plan: bought_categories holds lists, or texts such as 'milk|eggs'; seen {cells[strange].iloc[0]!r:.60}."
+        )
+    result = cells.copy()
+    result[texts] = cells[texts].str.split("|")
+    result[lists] = cells[lists].map(list)
+    result[missing] = pd.Series([[]] * int(missing.sum()), index=cells.index[missing], dtype=object)
+    return result
