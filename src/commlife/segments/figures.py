@@ -1,0 +1,98 @@
+"""Figures of segments: drawn from results, never from logs; matplotlib is loaded when a figure is asked for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from commlife.segments.migration import Migration
+    from commlife.segments.summary import SegmentSummary
+
+__all__ = ["draw_grid", "draw_migration"]
+
+#: Readable on screen and in print, and told apart by those who do not see red and green alike.
+PALETTE = ("#1b6ca8", "#5aa9e6", "#e8a33d", "#9aa5b1", "#5c6670", "#7b5ea7")
+_CJK = ("Noto Sans CJK SC", "Noto Sans SC", "Source Han Sans SC", "PingFang SC", "Microsoft YaHei", "SimHei")
+
+
+def axes(ax: Any, size: tuple[float, float]) -> Any:
+    """The Axes given, or new ones of this size in inches."""
+    if ax is not None:
+        return ax
+    import matplotlib.pyplot as plt
+
+    return plt.subplots(figsize=size, layout="constrained")[1]
+
+
+def fonts() -> list[str]:
+    """Font families to draw labels with: one that has Chinese characters where the machine has one."""
+    from matplotlib import font_manager
+
+    installed = {font.name for font in font_manager.fontManager.ttflist}
+    return [*(name for name in _CJK if name in installed), "DejaVu Sans"]
+
+
+def plain(ax: Any, title: str) -> None:
+    """A title at the left, no box."""
+    ax.set_title(title, loc="left", fontsize=11)
+    for side in ("top", "right"):
+        ax.spines[side].set_visible(False)
+
+
+def _heat(ax: Any, values: Any, texts: list[list[str]]) -> None:
+    """Cells coloured by value, each with its text in black or white, whichever can be read."""
+    shade = np.sqrt(values / max(values.max(), 1e-12))
+    ax.imshow(shade, cmap="Blues", vmin=0, vmax=1.15, aspect="auto")
+    for (row, column), depth in np.ndenumerate(shade):
+        ax.text(
+            column, row, texts[row][column], ha="center", va="center", fontsize=8,
+            color="white" if depth > 0.65 else "#20303c",
+        )  # fmt: skip
+    ax.tick_params(length=0)
+    for spine in ax.spines.values():
+        spine.set_visible(False)
+
+
+def draw_grid(summary: SegmentSummary, ax: Any = None) -> Any:
+    """Recency down, frequency across; each cell says how many users it holds and which share of the money."""
+    ax = axes(ax, (6.4, 4.8))
+    grid = summary.grid
+    size = int(max(grid["r_score"].max(), grid["f_score"].max()))
+    users, money = np.zeros((size, size)), np.zeros((size, size))
+    at = (size - grid["r_score"].to_numpy(), grid["f_score"].to_numpy() - 1)
+    users[at], money[at] = grid["users"], grid["monetary"]
+    whole = money.sum() or 1.0
+    texts = [
+        [f"{users[r, c]:,.0f}\n{money[r, c] / whole:.0%} of money" if users[r, c] else "" for c in range(size)]
+        for r in range(size)
+    ]
+    _heat(ax, users, texts)
+    ax.set_xticks(range(size), [str(score) for score in range(1, size + 1)])
+    ax.set_yticks(range(size), [str(score) for score in range(size, 0, -1)])
+    ax.set_xlabel("frequency score")
+    ax.set_ylabel("recency score (recent on top)")
+    ax.set_title("Users and money by recency and frequency", loc="left", fontsize=11)
+    return ax
+
+
+def draw_migration(moved: Migration, ax: Any = None) -> Any:
+    """Where the users of each segment went: a row is a segment before, its cells are shares of it."""
+    users = moved.wide("users")
+    shares = users.div(users.sum(axis=1), axis=0).to_numpy()
+    ax = axes(ax, (1.8 + 0.75 * users.shape[1], 1.6 + 0.45 * users.shape[0]))
+    counts = users.to_numpy()
+    texts = [
+        [f"{shares[r, c]:.0%}" if counts[r, c] else "" for c in range(shares.shape[1])] for r in range(len(shares))
+    ]
+    _heat(ax, shares, texts)
+    family = fonts()
+    columns = [name or "(no payer)" for name in users.columns]
+    rows = [f"{name or '(no payer)'} ({n:,})" for name, n in zip(users.index, counts.sum(axis=1), strict=True)]
+    ax.set_xticks(range(len(columns)), columns, rotation=40, ha="right", family=family, fontsize=8)
+    ax.set_yticks(range(len(rows)), rows, family=family, fontsize=8)
+    ax.set_xlabel("segment after")
+    ax.set_ylabel("segment before (users)")
+    ax.set_title("Where each segment's users went", loc="left", fontsize=11)
+    return ax

@@ -1,0 +1,64 @@
+"""Figures: drawn on the Axes given or on new ones, saying what the results say."""
+
+from __future__ import annotations
+
+import matplotlib as mpl
+import pandas as pd
+import pytest
+
+mpl.use("Agg")
+
+import matplotlib.pyplot as plt
+
+import commlife as cl
+from commlife.segments import RFM, migration
+
+
+@pytest.fixture(scope="module")
+def log():
+    return cl.datasets.make_community(n_users=200, seed=2).log
+
+
+@pytest.fixture(autouse=True)
+def _close():
+    yield
+    plt.close("all")
+
+
+def texts(ax) -> set[str]:
+    return {text.get_text() for text in ax.texts}
+
+
+@pytest.mark.parametrize("segment_map", ["standard_11", "octants"])
+def test_the_grid_and_the_moves(log, segment_map):
+    rfm = RFM(segment_map=segment_map, lang="en", cuts={"frequency": [1, 2, 4, 8]}).fit(log, as_of="2025-06-30")
+    summary = rfm.summary(log, as_of="2025-06-30")
+    ax = summary.plot()
+    assert ax.get_xlabel() == "frequency score"
+    largest = summary.grid["users"].max()
+    assert any(text.startswith(f"{largest:,}\n") for text in texts(ax))
+    moved = migration(rfm.transform(log, as_of="2025-04-01"), rfm.transform(log, as_of="2025-06-30"))
+    _, given = plt.subplots()
+    assert moved.plot(given) is given
+    assert all("(" in label.get_text() for label in given.get_yticklabels())
+    given.figure.canvas.draw()
+
+
+def test_the_summary_adds_up(log):
+    rfm = RFM(cuts={"frequency": [1, 2, 4, 8]}, lang="zh").fit(log, as_of="2025-06-30")
+    summary = rfm.summary(log, as_of="2025-06-30")
+    table, scored = summary.to_frame(), rfm.transform(log, as_of="2025-06-30")
+    by_segment = scored.groupby("segment").agg(users=("user_id", "size"), monetary=("monetary", "sum"))
+    held = table[table["users"] > 0].set_index("segment")
+    pd.testing.assert_frame_equal(
+        held[["users", "monetary"]].sort_index(), by_segment.sort_index(), check_dtype=False, check_index_type=False
+    )
+    assert table["user_share"].sum() == pytest.approx(1)
+    assert table["money_share"].sum() == pytest.approx(1)
+    assert table.loc[0, "segment"] == "冠军客户"
+    assert repr(summary) == f"SegmentSummary({len(scored):,} users in {len(held)} of 11 segments)"
+    nobody = cl.OrderLog.from_frame(
+        pd.DataFrame({"u": [1], "t": ["2025-01-01"], "m": [-1.0]}), user_id="u", ordered_at="t", amount="m"
+    )
+    with pytest.raises(cl.InsufficientDataError):
+        rfm.summary(nobody, as_of="2025-02-01")

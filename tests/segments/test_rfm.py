@@ -1,0 +1,327 @@
+"""RFM: scores by frozen cuts, the same on every engine and for every order of rows."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import commlife as cl
+from commlife.segments import RFM, FittedRFM, SegmentMap
+from commlife.segments.cuts import quantile_cuts
+
+#: A log for each example is dear: a quarter of the profile's examples.
+FEWER = settings(max_examples=max(settings.default.max_examples // 4, 10))
+
+NAMES = {"user_id": "u", "ordered_at": "t", "amount": "m"}
+ATTRIBUTES = {"community": "c"}
+
+
+def cdnow() -> pd.DataFrame:
+    package = importlib.util.find_spec("lifetimes")
+    assert package is not None
+    path = Path(str(package.origin)).parent / "datasets" / "CDNOW_sample.txt"
+    frame = pd.read_csv(path, sep=r"\s+", header=None, names=["master", "u", "day", "cds", "m"])
+    return frame.assign(t=pd.to_datetime(frame["day"].astype(str)))[["u", "t", "m"]]
+
+
+def export(seed: int = 0, n: int = 600) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    users = rng.integers(0, 90, n)
+    return pd.DataFrame(
+        {
+            "u": [f"u{user:03d}" for user in users],
+            "o": rng.integers(0, 400, n),
+            "t": pd.Timestamp("2025-01-01") + pd.to_timedelta(rng.integers(0, 60 * 24 * 90, n), unit="min"),
+            "m": rng.integers(-300, 5000, n) / 100,
+            "c": np.array(["east", "west", "tiny"])[np.where(users < 3, 2, users % 2)],
+        }
+    )
+
+
+def by_definition(frame: pd.DataFrame, as_of: str, n_bins: int = 5) -> pd.DataFrame:
+    """Plain pandas and NumPy, straight from the definitions."""
+    frame = frame[frame["t"] < pd.Timestamp(as_of)].assign(minor=lambda f: (f["m"] * 100).round().astype(int))
+    orders = frame.groupby(["u", "o"]).agg(t=("t", "min"), net=("minor", "sum"), low=("minor", "min")).reset_index()
+    orders["counts"] = (orders["net"] > 0) | ((orders["net"] == 0) & (orders["low"] >= 0))
+    counting = orders[orders["counts"]]
+    users = counting.groupby("u").agg(last=("t", "max"), frequency=("t", "size"))
+    users["monetary"] = orders.groupby("u")["net"].sum() / 100
+    users["recency_days"] = (pd.Timestamp(as_of) - users["last"].dt.normalize()).dt.days
+    levels = np.arange(1, n_bins) / n_bins
+    for column, score in (("recency_days", "r_score"), ("frequency", "f_score"), ("monetary", "m_score")):
+        cuts = np.quantile(users[column], levels)
+        below = (users[column].to_numpy()[:, None] > cuts + 1e-9).sum(axis=1)
+        users[score] = n_bins - below if score == "r_score" else below + 1
+    return users.reset_index().rename(columns={"u": "user_id"}).drop(columns="last")
+
+
+def fit(spec: RFM, log: cl.OrderLog, as_of: str) -> FittedRFM:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", cl.FewerBinsWarning)
+        return spec.fit(log, as_of=as_of)
+
+
+@pytest.mark.parametrize("n_bins", [2, 5, 9])
+def test_scores_follow_the_definition(n_bins):
+    log = cl.OrderLog.from_frame(export(), **NAMES, order_id="o")
+    given_back = fit(RFM(n_bins=n_bins), log, "2025-03-15").transform(log, as_of="2025-03-15")
+    wanted = by_definition(export(), "2025-03-15", n_bins)
+    pd.testing.assert_frame_equal(given_back[wanted.columns], wanted, check_dtype=False)
+    assert given_back["rfm_code"].str.fullmatch(f"[1-{n_bins}]{{3}}").all()
+    assert given_back["segment"].notna().all()
+
+
+SPECS = [
+    RFM(),
+    RFM(n_bins=4, monetary="mean", lookback="30D", lang="en", weights={"recency": 1, "frequency": 2, "monetary": 4}),
+    RFM(n_bins=3, by="community", min_group_users=10, segment_map="grid_3x3", lang="zh"),
+    RFM(cuts={"frequency": [1, 2, 4, 8]}, by="community", min_group_users=10_000),
+]
+
+
+@pytest.mark.parametrize("spec", SPECS, ids=range(len(SPECS)))
+def test_engines_agree(engine, as_pandas, spec):
+    expected_log = cl.OrderLog.from_frame(export(), **NAMES, order_id="o", **ATTRIBUTES)
+    expected = fit(spec, expected_log, "2025-03-15")
+    log = cl.OrderLog.from_frame(engine(export()), **NAMES, order_id="o", **ATTRIBUTES)
+    fitted = fit(spec, log, "2025-03-15")
+    assert fitted == expected
+    scored = fitted.transform(log, as_of="2025-03-20")
+    wanted = as_pandas(expected.transform(expected_log, as_of="2025-03-20"))
+    pd.testing.assert_frame_equal(as_pandas(scored), wanted, check_dtype=False)
+    drift = fitted.drift(log, as_of="2025-02-01")
+    pd.testing.assert_frame_equal(drift.shares, expected.drift(expected_log, as_of="2025-02-01").shares)
+
+
+@pytest.mark.parametrize("spec", SPECS, ids=range(len(SPECS)))
+def test_the_scalar_score_is_that_of_the_frame(spec):
+    log = cl.OrderLog.from_frame(export(), **NAMES, order_id="o", **ATTRIBUTES)
+    fitted = fit(spec, log, "2025-03-15")
+    for row in fitted.transform(log, as_of="2025-03-15").head(40).itertuples():
+        group = getattr(row, "community", None)
+        one = fitted.score(recency_days=row.recency_days, frequency=row.frequency, monetary=row.monetary, group=group)
+        assert (one.r_score, one.f_score, one.m_score) == (row.r_score, row.f_score, row.m_score)
+        assert (one.rfm_code, one.segment) == (row.rfm_code, row.segment)
+        assert one.next_action
+
+
+def test_json_brings_back_the_same_scores():
+    log = cl.OrderLog.from_frame(export(), **NAMES, order_id="o", **ATTRIBUTES)
+    for spec in SPECS:
+        fitted = fit(spec, log, "2025-03-15")
+        again = FittedRFM.from_json(fitted.to_json())
+        assert again == fitted
+        pd.testing.assert_frame_equal(
+            again.transform(log, as_of="2025-03-15"), fitted.transform(log, as_of="2025-03-15")
+        )
+        assert RFM.from_json(spec.to_json()) == spec
+
+
+def test_a_damaged_state_is_refused():
+    log = cl.OrderLog.from_frame(export(), **NAMES, order_id="o")
+    text = fit(RFM(), log, "2025-03-15").to_json()
+    for path, wrong in (("cuts", {"recency": [1]}), ("n_bins", 4)):
+        envelope = json.loads(text)
+        envelope["state"][path] = wrong
+        with pytest.raises(cl.PersistenceError):
+            FittedRFM.from_json(json.dumps(envelope))
+    envelope = json.loads(text)
+    envelope["state"]["n_bins"] = 4
+    envelope["state"]["cuts"] = {name: [1.0, 2.0, 3.0] for name in ("recency", "frequency", "monetary")}
+    with pytest.raises(cl.PersistenceError, match="segment map has 5"):
+        FittedRFM.from_json(json.dumps(envelope))
+
+
+@FEWER
+@given(st.integers(0, 10**6), st.integers(1, 40), st.sampled_from([1, 3, 7]), st.integers(2, 9))
+def test_laws_of_scores(seed, n, copies, n_bins):
+    """Row order, relabelled ids and a change of currency change nothing; equal customers are equal."""
+    frame = (
+        pd.concat([export(seed, n)] * copies, keys=range(copies))
+        .reset_index(level=0, names="copy")
+        .reset_index(drop=True)
+    )
+    frame["u"] = frame["u"] + "-" + frame["copy"].astype(str)
+    frame["m"] = frame["m"].abs()
+    rng = np.random.default_rng(seed)
+    base_log = cl.OrderLog.from_frame(frame, **NAMES, order_id="o")
+    base = fit(RFM(n_bins=n_bins), base_log, "2025-04-15")
+    scored = base.transform(base_log, as_of="2025-04-15").set_index("user_id")
+    originals = scored.index.str.split("-").str[0]
+    assert (scored.groupby([originals, "recency_days", "frequency", "monetary"])["rfm_code"].nunique() == 1).all()
+
+    labels = frame["u"].unique()
+    names = dict(zip(labels, rng.permutation(len(labels)), strict=True))
+    other = frame.assign(u=frame["u"].map(names), m=frame["m"] * 4).sample(frac=1, random_state=seed)
+    other_log = cl.OrderLog.from_frame(other, **NAMES, order_id="o")
+    scaled = fit(RFM(n_bins=n_bins), other_log, "2025-04-15").transform(other_log, as_of="2025-04-15")
+    scaled = scaled.set_index("user_id")["rfm_code"]
+    assert [scaled[names[user]] for user in scored.index] == scored["rfm_code"].tolist()
+
+
+@FEWER
+@given(st.integers(0, 1000))
+def test_what_comes_later_changes_nothing(seed):
+    frame = export(seed, 200)
+    early = frame[frame["t"] < "2025-02-15"]
+    logs = [cl.OrderLog.from_frame(each, **NAMES, order_id="o") for each in (frame, early)]
+    fits = [fit(RFM(), log, "2025-02-15") for log in logs]
+    assert fits[0].cuts == fits[1].cuts
+    one, two = (each.transform(log, as_of="2025-02-15") for each, log in zip(fits, logs, strict=True))
+    pd.testing.assert_frame_equal(one, two)
+
+
+@given(st.lists(st.integers(-50, 50), min_size=1, max_size=60), st.integers(2, 9))
+def test_cuts_are_type_7_quantiles(values, n_bins):
+    distinct, rows = np.unique(values, return_counts=True)
+    cuts = quantile_cuts(distinct, rows, n_bins)
+    assert cuts == pytest.approx(np.quantile(values, np.arange(1, n_bins) / n_bins), abs=1e-9)
+    assert list(cuts) == sorted(cuts)
+
+
+def test_cdnow_warns_of_one_time_buyers():
+    """Half of the CDNOW sample bought once: the lower frequency scores cannot all be filled."""
+    log = cl.OrderLog.from_frame(cdnow(), **NAMES)
+    with pytest.warns(
+        cl.FewerBinsWarning, match=r"frequency has \d+ distinct values, but too many ties for 5 bins.*One-time buyers"
+    ) as caught:
+        rfm = RFM().fit(log, as_of="1998-07-01")
+    assert "[1, 2, 4, 8]" in str(caught[0].message)
+    assert caught[0].filename == __file__
+    scored = rfm.transform(log, as_of="1998-07-01")
+    assert len(scored) == 2357
+    assert scored.groupby(["recency_days", "frequency", "monetary"])["rfm_code"].nunique().max() == 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        RFM(cuts={"frequency": [1, 2, 4, 8]}).fit(log, as_of="1998-07-01")
+
+
+def test_few_distinct_values_are_told():
+    frame = pd.DataFrame({"u": range(12), "t": ["2025-01-01"] * 12, "m": [5.0] * 6 + [6.0] * 6})
+    log = cl.OrderLog.from_frame(frame, **NAMES)
+    with pytest.warns(cl.FewerBinsWarning) as caught:
+        RFM().fit(log, as_of="2025-01-09")
+    told = [str(each.message) for each in caught]
+    assert told[0].startswith(
+        "recency has 1 distinct values, too few for 5 bins: scores 5 occur, 1, 2, 3, 4 stay empty"
+    )
+    assert "The value 8 belongs to 100% of users" in told[0]
+    assert "One-time buyers are 100%" in told[1]
+    assert "n_bins=2" in told[2]
+
+
+def test_a_refund_neither_counts_nor_refreshes():
+    frame = pd.DataFrame(
+        {
+            "u": ["a", "a", "b", "c"],
+            "t": ["2025-01-01", "2025-01-20", "2025-01-02", "2025-01-03"],
+            "m": [9.0, -4.0, 5.0, -1.0],
+        }
+    )
+    log = cl.OrderLog.from_frame(frame, **NAMES)
+    scored = fit(RFM(n_bins=2), log, "2025-01-31").transform(log, as_of="2025-01-31")
+    assert scored[["user_id", "recency_days", "frequency", "monetary"]].to_numpy().tolist() == [
+        ["a", 30, 1, 5.0],
+        ["b", 29, 1, 5.0],
+    ]
+
+
+def test_small_groups_fall_back():
+    log = cl.OrderLog.from_frame(export(), **NAMES, order_id="o", **ATTRIBUTES)
+    rfm = fit(RFM(by="community", min_group_users=10), log, "2025-03-15")
+    assert [group.group for group in rfm.group_cuts] == ["east", "west"]
+    assert "2 groups by community" in repr(rfm)
+    assert rfm.score(recency_days=5, frequency=2, monetary=20.0, group="tiny") == rfm.score(
+        recency_days=5, frequency=2, monetary=20.0
+    )
+    assert sum(rfm.score_counts["monetary"]) == rfm.fitted_on.users
+
+
+def test_drift_tells_when_to_refit():
+    log = cl.OrderLog.from_frame(export(), **NAMES, order_id="o")
+    rfm = fit(RFM(), log, "2025-03-15")
+    same = rfm.drift(log, as_of="2025-03-15")
+    assert same.table["psi"].tolist() == [0, 0, 0]
+    assert not same.needs_refit
+    richer = export().assign(m=lambda f: f["m"] * 30)
+    later = rfm.drift(cl.OrderLog.from_frame(richer, **NAMES, order_id="o"), as_of="2025-03-15")
+    assert later.to_frame().set_index("dimension")["verdict"].to_dict() == {
+        "recency": "stable", "frequency": "stable", "monetary": "refit",
+    }  # fmt: skip
+    assert later.needs_refit
+    assert "monetary" in repr(later)
+
+
+def test_a_moderate_shift_is_called_so():
+    """PSI by hand: 500/500 against 650/350 users is sum((q-p) ln(q/p)) = 0.15 * ln(13/7) = 0.0929; 700/300: 0.1695."""
+    from commlife.segments.drift import score_drift
+
+    drift = score_drift(
+        {"monetary": (500, 500)}, {"monetary": [700, 300]}, fitted_as_of="2025-01-01", as_of="2025-02-01"
+    )
+    assert drift.table["psi"].iloc[0] == pytest.approx(0.2 * np.log(7 / 3), abs=2e-3)
+    assert drift.table["verdict"].iloc[0] == "shifted"
+
+
+def test_nobody_to_score():
+    frame = pd.DataFrame({"u": ["a"], "t": ["2025-01-05"], "m": [-5.0]})
+    log = cl.OrderLog.from_frame(frame, **NAMES)
+    with pytest.raises(cl.InsufficientDataError, match="RFM needs at least one user"):
+        RFM().fit(log, as_of="2025-01-31")
+    sound = fit(RFM(), cl.OrderLog.from_frame(frame.assign(m=5.0), **NAMES), "2025-01-31")
+    assert len(sound.transform(log, as_of="2025-01-31")) == 0
+    with pytest.raises(cl.InsufficientDataError):
+        sound.drift(log, as_of="2025-01-31")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"n_bins": 1}, "n_bins"),
+        ({"n_bins": 10}, "n_bins"),
+        ({"n_bins": True}, "n_bins"),
+        ({"n_bins": 4, "segment_map": "standard_11"}, "Use n_bins=5"),
+        ({"n_bins": 2, "segment_map": "grid_3x3"}, "octants"),
+        ({"segment_map": "standard"}, "standard_11"),
+        ({"segment_map": SegmentMap.from_rules({}, n_bins=3, otherwise="all")}, "3 scores, n_bins is 5"),
+        ({"cuts": {"freq": [1]}}, "frequency"),
+        ({"cuts": {"frequency": [1, 2]}}, "4 cuts; seen 2"),
+        ({"cuts": {"frequency": [1, 2, 1, 4]}}, "ascend"),
+        ({"cuts": {"frequency": [1, 2, 3, float("nan")]}}, "finite"),
+        ({"cuts": {"frequency": [True, 2, 3, 4]}}, "finite"),
+        ({"cuts": {"frequency": "1234"}}, "list of finite"),
+        ({"cuts": [1, 2, 3, 4]}, "mapping"),
+        ({"weights": {"recency": 0}}, "above 0"),
+        ({"weights": {"recency": -1}}, "weights"),
+        ({"weights": {"r": 1}}, "weights"),
+        ({"lookback": "3 weeks"}, "duration"),
+        ({"monetary": "median"}, "monetary"),
+        ({"n_bin": 5}, "Did you mean 'n_bins'"),
+    ],
+)
+def test_wrong_specs_are_refused(wrong, told):
+    with pytest.raises(cl.ConfigError, match=told):
+        RFM(**wrong)
+
+
+@pytest.mark.parametrize("wrong", [float("nan"), float("inf"), "3", None, True])
+def test_scores_of_no_numbers_are_refused(wrong):
+    rfm = fit(RFM(), cl.OrderLog.from_frame(export(), **NAMES, order_id="o"), "2025-03-15")
+    with pytest.raises(cl.ConfigError, match="recency_days is a finite number"):
+        rfm.score(recency_days=wrong, frequency=1, monetary=1.0)
+
+
+def test_a_missing_column_is_told():
+    log = cl.OrderLog.from_frame(export(), **NAMES, order_id="o")
+    with pytest.raises(cl.ConfigError, match="community"):
+        RFM(by="community").fit(log, as_of="2025-03-15")
+    with pytest.raises(cl.ConfigError, match="as_of"):
+        RFM().fit(log, as_of="15.03.2025")
