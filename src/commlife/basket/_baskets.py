@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 __all__ = ["Baskets", "baskets_of", "codes_of_labels", "encode", "fault_of"]
 
 
+_PLAIN_LISTS = frozenset({list, tuple, set, frozenset})
+
+
 @dataclass(frozen=True, slots=True)
 class Baskets:
     """Baskets as a sparse matrix; an item counts once a basket.
@@ -84,6 +87,9 @@ def baskets_of(data: Any, *, basket: str = "basket", item: str = "item") -> Bask
 def _of_lists(data: Iterable[Any]) -> Baskets:
     rows: list[Any] = []
     for number, row in enumerate(data):
+        if type(row) in _PLAIN_LISTS:
+            rows.append(row)
+            continue
         if isinstance(row, str | bytes | Mapping) or not isinstance(row, Iterable):
             raise fault_of(
                 "no_list_of_items",
@@ -92,7 +98,7 @@ def _of_lists(data: Iterable[Any]) -> Baskets:
                 f"{row!r:.40} at basket {number}",
                 "Each basket is a list of items, also if it holds one alone: [['milk'], ['milk', 'eggs']].",
             )
-        rows.append(row if isinstance(row, list | tuple | set | frozenset) else list(row))
+        rows.append(list(row))
     lengths = np.fromiter(map(len, rows), dtype=np.int64, count=len(rows))
     total = int(lengths.sum())
     flat = np.fromiter(chain.from_iterable(rows), dtype=object, count=total)

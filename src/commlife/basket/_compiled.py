@@ -5,6 +5,7 @@ Uno's LCM (2004):
 
 1. Items are ranked by ascending support; a row lists its items in that order. For each item ``i``, its *suffixes* are
    what its rows hold after ``i``. One walk over them counts every pair ``{i, j}``: no matrix of all pairs is needed.
+   For the items in most rows it is cheaper to intersect whole columns as bitmaps with the few items that rank higher.
 2. The suffixes, filtered to the frequent partners of ``i``, are repacked: a partner is a bitmap over the rows of ``i``
    alone, as short as ``ceil(support(i) / 64)`` words, so that the search below stays in the cache.
 3. Where the filtered suffixes are short, all triples ``{i, j, k}`` are counted row by row in a triangle, and bitmaps
@@ -32,6 +33,10 @@ __all__ = ["invert", "mine"]
 
 #: Rough costs in nanoseconds, from which the kernel chooses between counting triples by row and by bitmap.
 _ROW_PAIR, _CELL, _WORD, _INTERSECTION = 1.2, 2.0, 0.25, 6.0
+#: ... and between counting pairs by walking over suffixes and by whole columns as bitmaps.
+_STEP, _VISIT, _FILL = 1.5, 4.0, 2.0
+#: Most words that the bitmaps of all columns may take together (32 MB).
+_MOST_WORDS = 1 << 22
 #: A branch is repacked if that at least halves its bitmaps and it has this many members.
 _REPACK_FROM = 8
 #: Deepest search: an itemset of this length has more subsets than any limit allows.
@@ -65,7 +70,7 @@ def invert(indptr, indices, rank, n_items):
     """Sort the rows by rank without comparing: columns first, then the rows out of the columns.
 
     Returns ``start`` (where the rows of an item begin), ``rows`` (all rows, one after the other), and for each entry
-    of ``start``'s ranges: ``after`` (where its row goes on) and ``end`` (where its row ends).
+    of ``start``'s ranges: ``row_of`` (its row), ``after`` (where that goes on) and ``end`` (where it ends).
     """
     n_rows = indptr.size - 1
     start = np.zeros(n_items + 1, np.int64)
@@ -101,7 +106,7 @@ def invert(indptr, indices, rank, n_items):
             reached[t] = p + 1
             after[k] = p + 1
             end[k] = row_start[t + 1]
-    return start, rows, after, end
+    return start, rows, row_of, after, end
 
 
 @_compile
@@ -259,7 +264,40 @@ def _repack(pool, mask, source, n_members, width, narrow):
 
 
 @_compile
-def mine(start, rows, after, end, first, min_count, max_len, limit, patience):
+def _columns(start, row_of, after, end, n_words, walks):
+    """Every column as a bitmap over all rows if that saves more than it costs, else nothing; fills in ``walks``.
+
+    ``walks[i]`` is what it takes to walk over the suffixes of ``i``.
+    """
+    n_items = start.size - 1
+    saved = 0.0
+    for i in range(n_items):
+        steps = np.int64(0)
+        for k in range(start[i], start[i + 1]):
+            steps += end[k] - after[k]
+        walks[i] = steps * _STEP + (start[i + 1] - start[i]) * _VISIT
+        saved += max(0.0, walks[i] - (n_items - i - 1) * (n_words * _WORD + _INTERSECTION))
+    size = n_items * n_words
+    if size > _MOST_WORDS or saved < size * _WORD + row_of.size * _FILL:
+        return np.empty(0, np.uint64)
+    columns = np.zeros(size, np.uint64)
+    for i in range(n_items):
+        for k in range(start[i], start[i + 1]):
+            columns[i * n_words + (row_of[k] >> 6)] |= np.uint64(1) << np.uint64(row_of[k] & 63)
+    return columns
+
+
+@_compile
+def _count_common(columns, a, b, n_words):
+    """Number of rows that two columns share."""
+    total = np.uint64(0)
+    for w in range(np.uint64(n_words)):
+        total += _bit_count(columns[np.uint64(a * n_words) + w] & columns[np.uint64(b * n_words) + w])
+    return np.int32(total)
+
+
+@_compile
+def mine(start, rows, row_of, after, end, n_rows, first, min_count, max_len, limit, patience):
     """List the frequent itemsets whose rarest item is ``first`` or a later one.
 
     Stops after the item at which ``patience`` (in words intersected and rows walked) is used up, so that the caller
@@ -282,15 +320,26 @@ def mine(start, rows, after, end, first, min_count, max_len, limit, patience):
     pool = np.empty(8192, np.uint64)
     members = np.empty(2 * n_items + 64, np.int32)
     supports = np.empty(2 * n_items + 64, np.int32)
+    walks = np.empty(n_items, np.float64)
+    n_words = (n_rows + 63) >> 6
+    columns = _columns(start, row_of, after, end, n_words, walks)
     frames = np.empty((_MAX_DEPTH + 2, 7), np.int64)
     for i in range(first, n_items):
         if work > patience:
             return parent[:n].copy(), item[:n].copy(), count[:n].copy(), i
         low, high = start[i], start[i + 1]
         support = high - low
-        # Every pair {i, j} in one walk; a partner is noted when it reaches the threshold.
+        # Every pair {i, j}, by columns or in one walk; there, a partner is noted when it reaches the threshold.
         n_frequent = 0
-        if max_len > 1:
+        if columns.size and walks[i] > (n_items - i - 1) * (n_words * _WORD + _INTERSECTION):
+            for j in range(i + 1, n_items):
+                shared = _count_common(columns, i, j, n_words)
+                if shared >= min_count:
+                    pair_count[j] = shared
+                    partners[n_frequent] = j
+                    n_frequent += 1
+            work += (n_items - i) * n_words
+        else:
             for k in range(low, high):
                 for q in range(after[k], end[k]):
                     j = rows[q]

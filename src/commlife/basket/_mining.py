@@ -111,7 +111,9 @@ def _run_compiled(
     parts = []
     first, found = 0, 0
     while first < n_items:
-        parent, item, count, first = _compiled.mine(*index, first, min_count, max_len, limit - found, _PATIENCE)
+        parent, item, count, first = _compiled.mine(
+            *index, baskets.n, first, min_count, max_len, limit - found, _PATIENCE
+        )
         if first < 0:
             raise OverLimitError
         parts.append((np.where(parent < 0, parent, parent + np.int32(found)) if found else parent, item, count))

