@@ -1,20 +1,35 @@
 """Effects: what did it do? Trials compared, ranked and re-read; for coupons and for anything else."""
 
+from commlife.effects.adjustment import AdjustedEffect, adjusted_effect
 from commlife.effects.assignment import assign, hash_share
 from commlife.effects.comparison import SampleRatio, compare, relative_effect, sample_ratio
+from commlife.effects.design import (
+    adjust_pvalues,
+    confidence_sequence,
+    minimum_detectable_effect,
+    power,
+    sample_size,
+)
 from commlife.effects.off_policy import OffPolicyValue, off_policy_value
 from commlife.effects.qini import qini, qini_curve, uplift_at
 
 __all__ = [
+    "AdjustedEffect",
     "OffPolicyValue",
     "SampleRatio",
+    "adjust_pvalues",
+    "adjusted_effect",
     "assign",
     "compare",
+    "confidence_sequence",
     "hash_share",
+    "minimum_detectable_effect",
     "off_policy_value",
+    "power",
     "qini",
     "qini_curve",
     "relative_effect",
     "sample_ratio",
+    "sample_size",
     "uplift_at",
 ]
