@@ -59,7 +59,7 @@ def test_peeking_every_time_keeps_the_level() -> None:
         sequences = [confidence_sequence(frame[:n], **call, planned=400) for n in looks]
         wrong["plain"] += plain
         wrong["sequence"] += any(look["lower"][0] > 0 or look["upper"][0] < 0 for look in sequences)
-    assert wrong["plain"] >= 8
+    assert wrong["plain"] >= 5
     assert wrong["sequence"] <= 6
 
 
