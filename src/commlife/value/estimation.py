@@ -25,7 +25,7 @@ Objective = Callable[[Array], tuple[float, Array]]
 #: Newton decrement (squared distance to the maximum, in standard errors) that is aimed at, and that is accepted.
 _CLOSE, _ACCEPTED = 1e-10, 1e-4
 _NEWTON_STEPS = 25
-_DIFFERENCE = 1e-4
+_DIFFERENCE = 1e-5
 #: A working parameter nearer to its bound than this counts as being there.
 _AT_BOUND = 1e-6
 
@@ -51,11 +51,6 @@ class Box:
     meaning: tuple[str, ...]
     prior_mean: Array
     prior_sd: Array
-
-    def logs(self, working: Array) -> Array:
-        """Log parameters of working ones."""
-        answer: Array = np.asarray(np.linalg.solve(self.matrix, working), dtype=np.float64)
-        return answer
 
 
 @dataclass(frozen=True)
@@ -130,11 +125,13 @@ def maximise(log_likelihood: Objective, box: Box, starts: Array, *, weight: floa
 def _newton(loss: Objective, working: Array, box: Box, weight: float) -> tuple[Array, Flags, Array, float]:
     """Newton steps within the box; the last Hessian, which parameters are free, and the decrement left."""
     value, gradient = loss(working)
+    hessian, decrement = np.empty((0, 0)), np.inf
     for _ in range(_NEWTON_STEPS):
         low = (working <= box.lower + _AT_BOUND) & (gradient > 0)
         high = (working >= box.upper - _AT_BOUND) & (gradient < 0)
         free = ~(low | high)
-        hessian = _hessian(loss, working)
+        if not decrement <= _ACCEPTED:  # nearer than that, the Hessian moves no more
+            hessian = _hessian(loss, working, gradient)
         inside = hessian[np.ix_(free, free)]
         # A ridge has curvatures near 0: they are lifted so that the step stays finite and downhill.
         curvature, axes = np.linalg.eigh(inside)
@@ -166,12 +163,16 @@ def _search(
     return None
 
 
-def _hessian(loss: Objective, working: Array) -> Array:
-    """Central differences of the analytic gradient."""
-    axes = np.eye(working.size) * _DIFFERENCE
-    hessian = np.array([loss(working + axis)[1] - loss(working - axis)[1] for axis in axes]) / (2 * _DIFFERENCE)
-    answer: Array = 0.5 * (hessian + hessian.T)
-    return answer
+def _hessian(loss: Objective, working: Array, gradient: Array) -> Array:
+    """Differences of the analytic gradient: one-sided where the curvature is plain, central on a ridge."""
+    axes = np.eye(working.size)
+    quick = np.array([loss(working + _DIFFERENCE * axis)[1] - gradient for axis in axes]) / _DIFFERENCE
+    curvature = np.linalg.eigvalsh(0.5 * (quick + quick.T))
+    if curvature[0] > 1e-3 * curvature[-1]:
+        return np.asarray(0.5 * (quick + quick.T), dtype=np.float64)
+    wide = 10.0 * _DIFFERENCE
+    exact = np.array([loss(working + wide * axis)[1] - loss(working - wide * axis)[1] for axis in axes]) / (2 * wide)
+    return np.asarray(0.5 * (exact + exact.T), dtype=np.float64)
 
 
 def _covariance(hessian: Array, free: Flags, inverse: Array, weight: float) -> Array:

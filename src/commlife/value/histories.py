@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
+from narwhals.exceptions import DuplicateError
 
 from commlife.errors import ConfigError, InsufficientDataError, SchemaError
 from commlife.orders.calendar import Timestamp, day_number, day_text
@@ -101,6 +102,8 @@ def _as_frame(data: Any, as_of: Timestamp | None, what: str) -> nw.DataFrame[Any
         data = purchase_summary(data, as_of=as_of)
     try:
         frame = nw.from_native(data)
+    except DuplicateError as error:
+        raise ConfigError(f"{what}: the summary has two columns of one name. {error}") from None
     except TypeError:
         frame = None
     if isinstance(frame, nw.LazyFrame):
@@ -217,23 +220,20 @@ class Histories:
         x_values, x_code = _coded(x)
         t_values, t_code = _coded(t_x)
         T_values, T_code = _coded(T)
-        here, here_of_user = np.unique(x_code * T_values.size + T_code, return_inverse=True)
-        gone, gone_of_user = np.unique(x_code * t_values.size + t_code, return_inverse=True)
-        _, first, inverse, counts = np.unique(
-            here_of_user * gone.size + gone_of_user, return_index=True, return_inverse=True, return_counts=True
-        )
+        here, here_of_user = _distinct(x_code * T_values.size + T_code)
+        gone, gone_of_user = _distinct(x_code * t_values.size + t_code)
+        both, of_user = _distinct(here_of_user * gone.size + gone_of_user)
         #: Distinct histories: how many users have each, and which one each user has.
-        self.counts: Array = counts.astype(np.float64)
-        self.of_user: Index = inverse.astype(np.intp)
-        self._first: Index = first.astype(np.intp)
+        self.counts: Array = np.bincount(of_user, minlength=both.size).astype(np.float64)
+        self.of_user: Index = of_user
         #: Pairs (x, T) and the pair of each history.
         self.here_x: Array = x_values[here // T_values.size]
         self.here_T: Array = T_values[here % T_values.size]
-        self.here: Index = here_of_user[first]
+        self.here: Index = both // gone.size
         #: Pairs (x, t_x) and the pair of each history.
         self.gone_x: Array = x_values[gone // t_values.size]
         self.gone_t: Array = t_values[gone % t_values.size]
-        self.gone: Index = gone_of_user[first]
+        self.gone: Index = both % gone.size
         self.x: Array = self.here_x[self.here]
 
     @classmethod
@@ -259,7 +259,7 @@ class Histories:
     def weighted(self, counts: Array) -> Histories:
         """The same histories with other numbers of users, for resampling."""
         other = object.__new__(Histories)
-        for name in ("of_user", "_first", "here_x", "here_T", "here", "gone_x", "gone_t", "gone", "x"):
+        for name in ("of_user", "here_x", "here_T", "here", "gone_x", "gone_t", "gone", "x"):
             setattr(other, name, getattr(self, name))
         other.counts = counts
         return other
@@ -267,12 +267,22 @@ class Histories:
 
 def _coded(values: Array) -> tuple[Array, Index]:
     """Sorted distinct values and the position of each row's value among them."""
-    top = values.max()
-    if top <= 1_000_000 and np.array_equal(values, np.floor(values)):
-        whole = values.astype(np.intp)
-        seen = np.flatnonzero(np.bincount(whole))
-        place = np.zeros(int(top) + 1, dtype=np.intp)
-        place[seen] = np.arange(seen.size)
-        return seen.astype(np.float64), place[whole]
+    if values.max() <= _LARGEST_X and np.array_equal(values, np.floor(values)):
+        seen, code = _distinct(values.astype(np.intp))
+        return seen.astype(np.float64), code
     distinct, code = np.unique(values, return_inverse=True)
     return distinct, code.astype(np.intp)
+
+
+def _distinct(keys: Index) -> tuple[Index, Index]:
+    """Sorted distinct keys and the position of each row's key: by a table where it is small, else by sorting."""
+    top = int(keys.max()) + 1
+    if top > 8 * keys.size + 65_536:
+        distinct, code = np.unique(keys, return_inverse=True)
+        return distinct, code.astype(np.intp)
+    present = np.zeros(top, dtype=bool)
+    present[keys] = True
+    seen = np.flatnonzero(present)
+    place = np.empty(top, dtype=np.intp)
+    place[seen] = np.arange(seen.size)
+    return seen, place[keys]

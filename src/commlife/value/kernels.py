@@ -10,6 +10,7 @@ Pareto/NBD.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
@@ -66,6 +67,15 @@ class Kernel(Protocol):
         ...
 
 
+def _of_counts(function: Callable[[Array], Array], x: Array) -> Array:
+    """A function of whole numbers: computed once for each number where rows repeat them."""
+    top = x.max(initial=0.0) + 1.0
+    if top >= x.size:
+        return function(x)
+    answer: Array = function(np.arange(top))[..., x.astype(np.intp)]
+    return answer
+
+
 def _negative_binomial(m: Array, A: Array, t: Array, k: Array) -> Array:
     """Log probability of k purchases in t at a rate ~ Gamma(m, A); the arguments broadcast."""
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -103,36 +113,47 @@ class BetaGeoKernel:
         self.at_first = at_first
 
     def _rate_terms(self, p: Array, x: Array, t: Array) -> tuple[Array, Array]:
+        """Purchases at a gamma rate over t; the gradient has room for a and b."""
         r, alpha = p[0], p[1]
-        value = gammaln(r + x) - gammaln(r) + r * np.log(alpha) - (r + x) * np.log(alpha + t)
-        by_r = r * (digamma(r + x) - digamma(r) + np.log(alpha) - np.log(alpha + t))
-        by_alpha = r - (r + x) * alpha / (alpha + t)
-        zero = np.zeros_like(value)
-        return value, np.stack([by_r, by_alpha, zero, zero])
+        log_grown = np.log1p(t / alpha)
+        gamma = _of_counts(lambda n: np.stack([gammaln(r + n) - gammaln(r), digamma(r + n) - digamma(r)]), x)
+        gradient = np.empty((4, x.size))
+        gradient[0] = r * (gamma[1] - log_grown)
+        gradient[1] = r - (r + x) * alpha / (alpha + t)
+        return gamma[0] - x * np.log(alpha) - (r + x) * log_grown, gradient
 
     def here(self, p: Array, x: Array, T: Array) -> tuple[Array, Array]:
         """E[(1 - p)^k] over the beta distribution, k chances survived."""
         a, b = p[2], p[3]
-        k = x + self.at_first
         value, gradient = self._rate_terms(p, x, T)
-        value += gammaln(b + k) - gammaln(b) + gammaln(a + b) - gammaln(a + b + k)
-        both = digamma(a + b) - digamma(a + b + k)
-        gradient[2] = a * both
-        gradient[3] = b * (both + digamma(b + k) - digamma(b))
-        return value, gradient
+
+        def stayed(n: Array) -> Array:
+            k = n + self.at_first
+            log_mean = gammaln(b + k) - gammaln(b) + gammaln(a + b) - gammaln(a + b + k)
+            both = digamma(a + b) - digamma(a + b + k)
+            return np.stack([log_mean, a * both, b * (both + digamma(b + k) - digamma(b))])
+
+        beta = _of_counts(stayed, x)
+        gradient[2:] = beta[1:]
+        return value + beta[0], gradient
 
     def gone(self, p: Array, x: Array, t_x: Array) -> tuple[Array, Array]:
         """E[p (1 - p)^(k - 1)]: left at the last of k chances."""
         a, b = p[2], p[3]
-        k = x + self.at_first
         value, gradient = self._rate_terms(p, x, t_x)
-        possible = k > 0
-        last = np.maximum(k - 1.0, 0.0)
-        value += np.log(a) + gammaln(b + last) - gammaln(b) + gammaln(a + b) - gammaln(a + b + k)
-        both = digamma(a + b) - digamma(a + b + k)
-        gradient[2] = 1.0 + a * both
-        gradient[3] = b * (both + digamma(b + last) - digamma(b))
-        return np.where(possible, value, -np.inf), np.where(possible, gradient, 0.0)
+
+        def left(n: Array) -> Array:
+            k = n + self.at_first
+            last = np.maximum(k - 1.0, 0.0)
+            log_mean = np.log(a) + gammaln(b + last) - gammaln(b) + gammaln(a + b) - gammaln(a + b + k)
+            both = digamma(a + b) - digamma(a + b + k)
+            terms = np.stack([log_mean, 1.0 + a * both, b * (both + digamma(b + last) - digamma(b))])
+            terms[0, k == 0] = -np.inf
+            return terms
+
+        beta = _of_counts(left, x)
+        gradient[2:] = beta[1:]
+        return value + beta[0], gradient
 
     def alive(self, p: Array, x: Array, T: Array) -> Array:
         """The same as the path *here*: who has not left after a purchase is alive until the next."""
@@ -202,10 +223,11 @@ class ParetoNBDKernel:
 
     def _constant(self, p: Array, x: Array) -> tuple[Array, Array]:
         r, alpha, s, beta = p
-        value = gammaln(r + x) - gammaln(r) + r * np.log(alpha) + s * np.log(beta)
-        by_r = r * (digamma(r + x) - digamma(r) + np.log(alpha))
-        one = np.ones_like(value)
-        return value, np.stack([by_r, r * one, s * np.log(beta) * one, s * one])
+        gamma = _of_counts(lambda n: np.stack([gammaln(r + n) - gammaln(r), digamma(r + n) - digamma(r)]), x)
+        gradient = np.empty((4, x.size))
+        gradient[0] = r * (gamma[1] + np.log(alpha))
+        gradient[1], gradient[2], gradient[3] = r, s * np.log(beta), s
+        return gamma[0] + r * np.log(alpha) + s * np.log(beta), gradient
 
     def here(self, p: Array, x: Array, T: Array) -> tuple[Array, Array]:
         """A purchase would come after T, before the dropout: (r + x) G(r + x + 1, s; alpha + T, beta + T).

@@ -27,12 +27,18 @@ def log_likelihood_of(kernel: Kernel, histories: Histories, p: Array, scale: flo
     """Log-likelihood and its gradient by the log parameters, times divided by ``scale`` days."""
     here, here_slope = kernel.here(p, histories.here_x, histories.here_T / scale)
     gone, gone_slope = kernel.gone(p, histories.gone_x, histories.gone_t / scale)
-    here_part, gone_part = here[histories.here], gone[histories.gone]
-    total = np.logaddexp(here_part, gone_part)
-    here_weight = histories.counts * np.exp(here_part - total)
-    gone_weight = histories.counts * np.exp(gone_part - total)
+    here_part = here[histories.here]
+    with np.errstate(over="ignore"):
+        odds = np.exp(gone[histories.gone] - here_part)
+    if np.isinf(odds).any():  # the paths lie more than 300 orders of magnitude apart
+        total = np.logaddexp(here_part, gone[histories.gone])
+        share = np.exp(here_part - total)
+    else:
+        total = here_part + np.log(1.0 + odds)
+        share = 1.0 / (1.0 + odds)
+    here_weight = histories.counts * share
     gradient = here_slope @ np.bincount(histories.here, here_weight, here.size)
-    gradient += gone_slope @ np.bincount(histories.gone, gone_weight, gone.size)
+    gradient += gone_slope @ np.bincount(histories.gone, histories.counts - here_weight, gone.size)
     return float(histories.counts @ total), gradient
 
 

@@ -69,10 +69,10 @@ class ShiftedBetaGeo(Spec):
             lost[1 : curve.size] += curve[:-1] - curve[1:]
             kept[curve.size - 1] += curve[-1]
         users = float(sum(curve[0] for curve in cohorts))
-        if lost.sum() == 0 or (lost[2:].sum() == 0 and kept[1:].sum() == 0):
+        if length < 3 or lost.sum() == 0 or (lost[2:].sum() == 0 and kept[1:].sum() == 0):
             raise InsufficientDataError(
-                "ShiftedBetaGeo needs users who left and users who stayed beyond the first period; the curves show "
-                "only one of the two. Use a longer observation."
+                "ShiftedBetaGeo needs curves of at least two periods, with users who left and users who stayed beyond "
+                "the first; these do not tell alpha and beta apart. Use a longer observation."
             )
         found = maximise(_objective(lost, kept), _BOX, _STARTS, weight=users, prior=False, what="ShiftedBetaGeo")
         if found.at_bound:
