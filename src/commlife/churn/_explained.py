@@ -1,0 +1,61 @@
+"""Explained: users' forecasts taken apart into contributions that add up to the probability itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from commlife.churn._logit import expit
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from commlife.churn.calibration import AffineMap
+    from commlife.churn.forest import Forest
+
+__all__ = ["Explained", "explain", "membership"]
+
+Array = np.ndarray[Any, np.dtype[np.float64]]
+
+
+@dataclass(frozen=True)
+class Explained:
+    """Forecasts of n users and what each of the features adds.
+
+    Attributes:
+        p: Probability of silence.
+        p_base: The probability at the base log-odds, the same for all users.
+        log_odds: Calibrated contributions, ``(n, features)``, in log-odds.
+        points: The same in probability: ``log_odds * (p - p_base) / (z - z_base)``, which add up to ``p - p_base``.
+    """
+
+    p: Array
+    p_base: float
+    log_odds: Array
+    points: Array
+
+
+def explain(forest: Forest, calibration: AffineMap, features: pd.DataFrame | Array) -> Explained:
+    """Take forecasts apart."""
+    raw, base, margin = forest.contributions(features)
+    z = calibration.log_odds(margin)
+    z_base = calibration.intercept + calibration.slope * base
+    p = expit(z)
+    p_base = float(expit(np.asarray(z_base, dtype=np.float64)))
+    distance = z - z_base
+    near = np.abs(distance) < 1e-6
+    # A user at the base has no distance to share out: there the slope of the curve takes its place.
+    rate = np.where(near, p_base * (1 - p_base), (p - p_base) / np.where(near, 1.0, distance))
+    log_odds = raw * calibration.slope
+    return Explained(p, p_base, log_odds, log_odds * rate[:, None])
+
+
+def membership(names: tuple[str, ...], groups: tuple[tuple[str, ...], ...]) -> Array:
+    """1.0 where a feature (row) belongs to a group (column)."""
+    made = np.zeros((len(names), len(groups)))
+    for column, members in enumerate(groups):
+        for name in members:
+            made[names.index(name), column] = 1.0
+    return made

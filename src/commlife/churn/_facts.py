@@ -1,0 +1,243 @@
+"""From a log to whole-number facts of each active user at a snapshot: relational, one pass, the same on every engine.
+
+Only sums, counts, minima and maxima of whole numbers are taken here (plain aggregates over columns flagged before), so
+that the answer does not depend on the order of rows or on the engine; ratios are made afterwards in NumPy.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import narwhals.stable.v2 as nw
+
+from commlife import _engine
+from commlife.features.activity import NONE_BEFORE
+from commlife.features.users import own_attributes
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from commlife.orders import OrderLog
+
+__all__ = ["label_facts", "user_facts"]
+
+Plan = nw.LazyFrame[Any]
+
+_HOUR = 3_600_000_000
+#: What "evening" means: from this hour of the local clock on.
+_EVENING = 18
+
+
+def user_facts(log: OrderLog, day: int, active_within: int) -> pd.DataFrame:
+    """One row a user who ordered within ``active_within`` days before ``day``, sorted by user_id.
+
+    All columns but user_id and community are float64 of whole numbers; null where there is nothing to count.
+    """
+    counting = _counting(log, day)
+    users = _from_orders(counting, day)
+    active = _engine.settle(users.filter(nw.col("last") >= day - active_within))
+    parts = [_from_days(counting, users), _from_weeks(counting, day), _from_lines(log, day)]
+    parts += [_distinct(log, day, name) for name in ("community", "channel", "address_id") if log.has(name)]
+    if log.has("category"):
+        parts.append(_from_categories(log, day))
+    if log.has("item_id"):
+        parts.append(_from_items(log, day))
+    if log.has("community"):
+        parts.append(_from_community(log, users, day))
+    for part in parts:
+        active = active.join(part, on="user_id", how="left")
+    texts = {"user_id", "own_community"}
+    numbers = [name for name in active.collect_schema().names() if name not in texts]
+    table = _engine.collect(active.with_columns(nw.col(*numbers).cast(nw.Float64)))
+    return table.sort_values("user_id", kind="stable", ignore_index=True)
+
+
+def label_facts(log: OrderLog, start: int, end: int) -> pd.DataFrame:
+    """user_id of those with an order that counts in [start, end), as known at ``end``."""
+    within = _counting(log, end).filter(nw.col("day") >= start)
+    return _engine.collect(within.select("user_id").unique())
+
+
+def _counting(log: OrderLog, day: int) -> Plan:
+    # The community goes along everywhere, so that one settled table of orders serves every part.
+    attributes = ("community",) if log.has("community") else ()
+    return log._orders(day, *attributes).filter(nw.col("counts"))
+
+
+def _flag(condition: nw.Expr, name: str) -> nw.Expr:
+    return condition.cast(nw.Int64).alias(name)
+
+
+def _from_orders(counting: Plan, day: int) -> Plan:
+    age = day - nw.col("day")
+    hour = nw.col("us") // _HOUR % 24
+    flagged = counting.with_columns(
+        _flag(age <= 7, "n7"),
+        _flag(age <= 28, "n28"),
+        _flag(age <= 90, "n90"),
+        _flag((age > 28) & (age <= 56), "n_before"),
+        _flag((age > 28) & (age <= 84), "n_base"),
+        _flag((nw.col("day") + 3) % 7 >= 5, "n_weekend"),
+        _flag(hour >= _EVENING, "n_evening"),
+        hour.cast(nw.Int64).alias("hours"),
+    ).with_columns(
+        (nw.col("net") * nw.col("n7")).alias("net7"),
+        (nw.col("net") * nw.col("n28")).alias("net28"),
+        (nw.col("net") * nw.col("n90")).alias("net90"),
+        (nw.col("net") * nw.col("n_before")).alias("net_before"),
+    )
+    sums = ("n7", "n28", "n90", "n_before", "n_base", "n_weekend", "n_evening", "hours")
+    money = ("net", "net7", "net28", "net90", "net_before")
+    whole = flagged.group_by("user_id").agg(
+        nw.len().alias("n"),
+        nw.col("day").min().alias("first"),
+        nw.col("day").max().alias("last"),
+        nw.col("net").max().alias("net_max"),
+        *(nw.col(name).sum() for name in (*sums, *money)),
+    )
+    return _engine.settle(whole.with_columns(nw.col("n", "first", "last", *sums, *money).cast(nw.Int64)))
+
+
+def _from_days(counting: Plan, users: Plan) -> Plan:
+    """Gaps between order days, and what the first and last day brought."""
+    days = counting.group_by("user_id", "day").agg(nw.col("net").sum())
+    days = days.with_columns(nw.col("net").cast(nw.Int64))
+    gaps = _engine.with_previous(days, "day", by="user_id", into="previous")
+    ends = users.select("user_id", "first", "last")
+    marked = gaps.join(ends, on="user_id", how="inner").with_columns(
+        nw.when(nw.col("previous") > NONE_BEFORE)
+        .then(nw.col("day") - nw.col("previous"))
+        .otherwise(nw.lit(0))
+        .cast(nw.Int64)
+        .alias("gap"),
+        _flag(nw.col("day") == nw.col("last"), "is_last"),
+        _flag(nw.col("day") == nw.col("first"), "is_first"),
+        _flag(nw.col("previous") == nw.col("first"), "is_second"),
+    )
+    marked = marked.with_columns(
+        (nw.col("gap") * nw.col("gap")).alias("gap_squares"),
+        (nw.col("gap") * nw.col("is_last")).alias("gap_last"),
+        (nw.col("gap") * nw.col("is_second")).alias("gap_first"),
+        (nw.col("net") * nw.col("is_last")).alias("net_last"),
+        (nw.col("net") * nw.col("is_first")).alias("net_first"),
+    )
+    sums = ("gap_squares", "gap_last", "gap_first", "net_last", "net_first")
+    return marked.group_by("user_id").agg(
+        nw.len().alias("days"), nw.col("gap").max().alias("gap_max"), *(nw.col(name).sum() for name in sums)
+    )
+
+
+def _from_weeks(counting: Plan, day: int) -> Plan:
+    recent = counting.filter(nw.col("day") >= day - 84)
+    weeks = recent.with_columns(((day - 1 - nw.col("day")) // 7).alias("week")).select("user_id", "week").unique()
+    return weeks.group_by("user_id").agg(nw.len().alias("weeks"))
+
+
+def _from_lines(log: OrderLog, day: int) -> Plan:
+    """Lines to orders to users: units, discounts, coupons, refunds."""
+    age = day - nw.col("day")
+    minor = nw.col("minor")
+    lines = log._lines(day).with_columns(
+        nw.lit(1).alias("lines"),
+        nw.when(minor > 0).then(minor).otherwise(nw.lit(0)).cast(nw.Int64).alias("paid"),
+        nw.when(minor < 0).then(-minor).otherwise(nw.lit(0)).cast(nw.Int64).alias("refunded"),
+        _flag((minor < 0) & (age <= 90), "refunds90"),
+    )
+    sums = ["lines", "paid", "refunded", "refunds90"]
+    if log.has("quantity"):
+        lines = lines.with_columns(nw.col("quantity").cast(nw.Float64).fill_null(0.0).alias("units"))
+        sums.append("units")
+    off = None
+    if log.has("discount"):
+        off = nw.col("discount_minor")
+    elif log.has("list_amount"):
+        off = nw.col("list_minor") - minor
+    if off is not None:
+        lines = lines.with_columns(off.fill_null(0).cast(nw.Int64).alias("off"))
+        sums.append("off")
+    if log.has("coupon_id"):
+        lines = lines.with_columns(_flag(~nw.col("coupon_id").is_null(), "coupons"))
+        sums.append("coupons")
+    by_order = lines
+    if log.has("order_id"):
+        by_order = lines.group_by("user_id", "order_id").agg(
+            nw.col("us").min(), nw.col("day").min(), *(nw.col(name).sum() for name in sums)
+        )
+    return _orders_to_users(by_order, day, sums)
+
+
+def _orders_to_users(by_order: Plan, day: int, sums: list[str]) -> Plan:
+    age = day - nw.col("day")
+    flags: list[nw.Expr] = []
+    subsidised = [nw.col(name) > 0 for name in ("off", "coupons") if name in sums]
+    if subsidised:
+        first_order = by_order.group_by("user_id").agg(nw.col("us").min().alias("first_us"))
+        by_order = by_order.join(first_order, on="user_id", how="inner")
+        is_one = subsidised[0] if len(subsidised) == 1 else subsidised[0] | subsidised[1]
+        flags += [
+            _flag(is_one, "subsidised"),
+            _flag(is_one & (age <= 28), "subsidised28"),
+            _flag(is_one & (nw.col("us") == nw.col("first_us")), "subsidised_first"),
+        ]
+    if "off" in sums:
+        recent = (age <= 28).cast(nw.Int64)
+        flags += [(nw.col("off") * recent).alias("off28"), (nw.col("paid") * recent).alias("paid28")]
+    if "coupons" in sums:
+        flags.append(_flag((nw.col("coupons") > 0) & (age <= 90), "coupons90"))
+    by_order = by_order.with_columns(*flags) if flags else by_order
+    names = [name for name in by_order.collect_schema().names() if name in {*sums, *_ORDER_FLAGS}]
+    first = [name for name in names if name == "subsidised_first"]
+    added = [name for name in names if name != "subsidised_first"]
+    return by_order.group_by("user_id").agg(
+        nw.len().alias("all_orders"),
+        *(nw.col(name).sum() for name in added),
+        *(nw.col(name).max() for name in first),
+    )
+
+
+_ORDER_FLAGS = ("subsidised", "subsidised28", "subsidised_first", "off28", "paid28", "coupons90")
+
+
+def _distinct(log: OrderLog, day: int, column: str) -> Plan:
+    named = log._lines(day).filter(~nw.col(column).is_null()).select("user_id", column).unique()
+    return named.group_by("user_id").agg(nw.len().alias(f"n_{column}"))
+
+
+def _from_categories(log: OrderLog, day: int) -> Plan:
+    lines = log._lines(day).filter(~nw.col("category").is_null() & (nw.col("minor") >= 0))
+    recent = lines.with_columns(_flag(day - nw.col("day") <= 90, "recent"))
+    pairs = recent.group_by("user_id", "category").agg(nw.len().alias("pair"), nw.col("recent").max())
+    pairs = pairs.with_columns(nw.col("pair").cast(nw.Int64)).with_columns(
+        (nw.col("pair") * nw.col("pair")).alias("pair2")
+    )
+    return pairs.group_by("user_id").agg(
+        nw.len().alias("categories"),
+        nw.col("recent").sum().alias("categories90"),
+        nw.col("pair").sum().alias("category_lines"),
+        nw.col("pair2").sum().alias("category_squares"),
+        nw.col("pair").max().alias("category_top"),
+    )
+
+
+def _from_items(log: OrderLog, day: int) -> Plan:
+    lines = log._lines(day).filter(~nw.col("item_id").is_null() & (nw.col("minor") >= 0))
+    pairs = lines.group_by("user_id", "item_id").agg(nw.len().alias("pair"))
+    return pairs.group_by("user_id").agg(nw.len().alias("items"), nw.col("pair").sum().alias("item_lines"))
+
+
+def _from_community(log: OrderLog, users: Plan, day: int) -> Plan:
+    """The health of each user's own community (that of the first order), from orders before the day alone."""
+    own = own_attributes(log, day, "community").with_columns(nw.col("community").alias("own_community"))
+    lives = users.select("user_id", "first", "last", "n_before", "n_base")
+    whole = own.select("user_id", "own_community").join(lives, on="user_id", how="inner")
+    base = nw.col("n_base") > 0
+    flagged = whole.with_columns(
+        _flag(nw.col("last") >= day - 28, "c_active"),
+        _flag(nw.col("n_before") > 0, "c_before"),
+        _flag(nw.col("first") >= day - 28, "c_new"),
+        _flag(base, "c_base"),
+        _flag(base & (nw.col("last") < day - 28), "c_silent"),
+    )
+    names = ("c_active", "c_before", "c_new", "c_base", "c_silent")
+    health = flagged.group_by("own_community").agg(*(nw.col(name).sum() for name in names))
+    return whole.select("user_id", "own_community").join(health, on="own_community", how="left")

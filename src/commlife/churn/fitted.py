@@ -1,0 +1,425 @@
+"""The fitted silence model: forecasts, reasons, drivers, and its own record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import pandas as pd
+
+from commlife._model import FittedOn
+from commlife.churn import drift, storage
+from commlife.churn._explained import explain
+from commlife.churn.calibration import AffineMap
+from commlife.churn.catalogue import CATALOGUE, Feature
+from commlife.churn.drivers import Population, driver_table
+from commlife.churn.evaluation import Evaluation
+from commlife.churn.forest import Forest
+from commlife.churn.reasons import COLUMNS, reason_table
+from commlife.errors import ConfigError
+from commlife.orders.calendar import Timestamp
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from commlife.churn.figures import SilencePlots
+    from commlife.churn.host import HostFeatures
+    from commlife.churn.model import SilenceModel
+    from commlife.churn.panel import Snapshot
+    from commlife.orders import OrderLog
+
+__all__ = ["FittedSilenceModel", "Reference", "SingleExplanation"]
+
+Array = np.ndarray[Any, np.dtype[np.float64]]
+LANGUAGES = ("en", "zh")
+#: Users on which the table of all users is made, and the fewest on which that of a part is.
+_TABLE_ROWS, _LEAST_ROWS = 2_000, 30
+_OURS = {feature.name for feature in CATALOGUE}
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A sample of the users active at ``as_of`` of the fit, evenly along their risk.
+
+    Attributes:
+        X: Features of the sample.
+        users: Number of users it stands for.
+        community: Own communities of the sample, None where the log names none.
+        community_users: Number of users by community.
+        ids: User ids of the sample, None once the model has been saved: ids are not written to disk.
+        at_risk: Probability from which on a user is among the riskiest fifth.
+        typical: Median of each feature.
+    """
+
+    X: Array
+    users: int
+    community: tuple[str, ...] | None
+    community_users: dict[str, int]
+    ids: pd.Series[Any] | None
+    at_risk: float
+    typical: dict[str, float]
+
+
+@dataclass(frozen=True)
+class SingleExplanation:
+    """One user's forecast, taken apart.
+
+    Attributes:
+        p_silent: Probability of silence.
+        p_base: Probability at the base of the model.
+        frame: ``driver, value, contribution_pp, sentence``, largest first: ``p_base`` and all contributions add up to
+            ``p_silent``.
+    """
+
+    p_silent: float
+    p_base: float
+    frame: pd.DataFrame
+
+    def to_frame(self) -> pd.DataFrame:
+        """The frame."""
+        return self.frame.copy()
+
+
+@dataclass(frozen=True, eq=False)
+class FittedSilenceModel:
+    """A fitted :class:`SilenceModel`. Nothing in it changes; it is safe to share between threads.
+
+    Attributes:
+        spec: The spec that was fitted.
+        fitted_on: as_of, user-snapshots, users, version of commlife.
+        features: The features that it uses.
+        forest: The trees.
+        calibration: The straight line through the log-odds.
+        committee: Forests grown on half of the users each, for intervals.
+        committee_scale: Factor from their spread to that of a full fit.
+        groups: Correlated features, explained together.
+        evaluation_result: Scores, paired differences and verdict.
+        reference: The users on which driver tables are made.
+        profile: Deciles of the features learned from, for :meth:`drift`.
+        test_day: The snapshot of the evaluation.
+        reliability: ``tenth, users, p_silent, silent``: forecast and outcome on the test snapshot.
+    """
+
+    spec: SilenceModel
+    fitted_on: FittedOn
+    features: tuple[Feature, ...]
+    forest: Forest
+    calibration: AffineMap
+    committee: tuple[Forest, ...]
+    committee_scale: float
+    groups: tuple[tuple[str, ...], ...]
+    evaluation_result: Evaluation = field(repr=False)
+    reference: Reference = field(repr=False)
+    profile: dict[str, dict[str, list[float]]] = field(repr=False)
+    test_day: str
+    reliability: pd.DataFrame = field(repr=False)
+
+    def __repr__(self) -> str:
+        auc = float(self.evaluation_result.frame["value"].iloc[0])
+        return (
+            f"FittedSilenceModel(horizon={self.spec.horizon}, {len(self.features)} features in {len(self.groups)} "
+            f"groups, {self.fitted_on.rows:,} user-snapshots before {self.fitted_on.as_of}, ROC-AUC {auc:.3f} at "
+            f"{self.test_day})"
+        )
+
+    @property
+    def evaluation(self) -> pd.DataFrame:
+        """``model, metric, value, low, high`` on the test snapshot: the model and its baselines, 95% intervals."""
+        return self.evaluation_result.frame.copy()
+
+    @property
+    def verdict(self) -> str:
+        """Whether the model adds anything to the best baseline, in a sentence."""
+        return self.evaluation_result.verdict
+
+    @property
+    def verdict_zh(self) -> str:
+        """The verdict in Chinese."""
+        return self.evaluation_result.verdict_zh
+
+    @property
+    def plot(self) -> SilencePlots:
+        """Figures: ``beeswarm()``, ``waterfall(features)``, ``calibration()``, ``ranks()``, ``dependence(feature)``."""
+        from commlife.churn.figures import SilencePlots
+
+        return SilencePlots(self)
+
+    # -- forecasts ----------------------------------------------------------------------------------------------------
+
+    def predict(self, log: OrderLog, *, as_of: Timestamp, host: HostFeatures | None = None) -> Any:
+        """Probability of silence of the users active before ``as_of``.
+
+        Args:
+            log: An order log with the columns that the features need.
+            as_of: The local business day from which the horizon runs.
+            host: The host's own features, if the model was fitted with them.
+
+        Returns:
+            A frame in the input's own kind (pandas for lazy kinds), sorted by user_id: ``user_id, p_silent``.
+
+        Raises:
+            ConfigError: If the log lacks a column, or the host's features are not given.
+        """
+        snapshot = self._snapshot(log, as_of, host)
+        p = self.calibration.probability(self.forest.margin(snapshot.features))
+        return log.give_table(pd.DataFrame({"user_id": snapshot.users, "p_silent": p}))
+
+    def feature_table(self, log: OrderLog, *, as_of: Timestamp, host: HostFeatures | None = None) -> Any:
+        """What the model sees of each active user at ``as_of``: ``user_id`` and one column a feature."""
+        snapshot = self._snapshot(log, as_of, host)
+        return log.give_table(pd.concat([snapshot.users, snapshot.features[list(self.forest.names)]], axis=1))
+
+    def _snapshot(self, log: OrderLog, as_of: Timestamp, host: HostFeatures | None) -> Snapshot:
+        names = tuple(feature.name for feature in self.features)
+        foreign = [name for name in names if name not in _OURS]
+        if foreign and (host is None or not set(foreign) <= set(host.names)):
+            raise ConfigError(
+                f"this model was fitted with the host's features {foreign}; give them as host=HostFeatures(...)."
+            )
+        if not foreign:
+            host = None
+        ours = tuple(name for name in names if name in _OURS)
+        panel = self.spec.panel.model_copy(update={"features": ours, "kinds": ("state", "lever", "context")})
+        return panel.now(log, as_of=as_of, host=host)
+
+    # -- reasons ------------------------------------------------------------------------------------------------------
+
+    def reasons(
+        self,
+        log: OrderLog,
+        *,
+        as_of: Timestamp,
+        k: int = 3,
+        lang: str = "en",
+        users: float | None = None,
+        host: HostFeatures | None = None,
+    ) -> Any:
+        """Why each active user is likely (or not) to fall silent.
+
+        A user's contributions are shares of the log-odds scaled to probability,
+        ``contribution * (p - p_base) / (log-odds - base log-odds)``, so that they add up. They approximate Shapley
+        values of the probability itself, and are exact ones of the log-odds. They are associations, not causes.
+
+        Args:
+            log: The order log.
+            as_of: The local business day.
+            k: Reasons a user; correlated features are one reason, told by the one that weighs most.
+            lang: ``"en"`` or ``"zh"``.
+            users: Share of the users with the highest probability, such as 0.05; None gives all.
+            host: The host's own features, if the model was fitted with them.
+
+        Returns:
+            A frame in the input's own kind, k + 1 rows a user, sorted by user_id: ``user_id, p_silent, p_base,
+            reason_rank`` (the largest first, k + 1 for "other"), ``driver`` (a feature, or ``other``), ``value`` of
+            the driver in its own unit, ``contribution_pp`` (in the unit of p_silent: 0.05 is five points),
+            ``sentence``.
+            ``p_base`` plus a user's contributions is ``p_silent``.
+
+        Raises:
+            ConfigError: If ``k``, ``lang`` or ``users`` is out of range.
+        """
+        _check_language(lang)
+        snapshot = self._snapshot(log, as_of, host)
+        chosen = np.arange(len(snapshot))
+        if users is not None:
+            if isinstance(users, bool) or not isinstance(users, (int, float)) or not 0 < users <= 1:
+                raise ConfigError(f"reasons: users is a share in (0, 1], such as 0.05; seen {users!r:.40}.")
+            p = self.calibration.probability(self.forest.margin(snapshot.features))
+            wanted = int(np.ceil(users * len(p)))
+            chosen = np.sort(np.argsort(-p, kind="stable")[:wanted])
+        table = snapshot.features[list(self.forest.names)].iloc[chosen]
+        explained = explain(self.forest, self.calibration, table)
+        made = reason_table(
+            snapshot.users.iloc[chosen],
+            table.to_numpy(),
+            explained,
+            features=self.features,
+            groups=self.groups,
+            typical=self.reference.typical,
+            k=k,
+            lang=lang,
+        )
+        return log.give_table(made)
+
+    def explain_one(self, features: Mapping[str, float | None], *, lang: str = "en") -> SingleExplanation:
+        """One user's forecast from the features alone, for a service.
+
+        Args:
+            features: A value for each feature of the model (see :meth:`feature_table`), None where there is none.
+            lang: ``"en"`` or ``"zh"``.
+
+        Raises:
+            ConfigError: If a feature is missing, unknown, or no number.
+        """
+        _check_language(lang)
+        X = np.array([self._row(features)])
+        explained = explain(self.forest, self.calibration, X)
+        k = len(self.groups)
+        told = reason_table(
+            pd.Series([0], name="user_id"),
+            X,
+            explained,
+            features=self.features,
+            groups=self.groups,
+            typical=self.reference.typical,
+            k=k,
+            lang=lang,
+        )
+        frame = told.iloc[:k][
+            [name for name in COLUMNS if name not in {"user_id", "p_silent", "p_base", "reason_rank"}]
+        ]
+        return SingleExplanation(float(explained.p[0]), explained.p_base, frame.reset_index(drop=True))
+
+    def _row(self, features: Mapping[str, float | None]) -> list[float]:
+        if not isinstance(features, Mapping):
+            raise ConfigError(f"explain_one takes a mapping from features to values; seen {type(features).__name__}.")
+        for name in features:
+            if name not in self.forest.names:
+                raise ConfigError.unknown_name("explain_one: the feature", name, self.forest.names)
+        missing = [name for name in self.forest.names if name not in features]
+        if missing:
+            raise ConfigError(
+                f"explain_one: {len(missing)} features are missing: {', '.join(missing[:5])}. Give None if unknown."
+            )
+        row = []
+        for name in self.forest.names:
+            value = features[name]
+            if value is None:
+                row.append(float("nan"))
+                continue
+            if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.number)):
+                raise ConfigError(f"explain_one: {name} is a number or None; seen {value!r:.40}.")
+            if np.isinf(value):
+                raise ConfigError(f"explain_one: {name} is infinite; give None if it is unknown.")
+            row.append(float(value))
+        return row
+
+    # -- drivers ------------------------------------------------------------------------------------------------------
+
+    def drivers(self, by: Any = None, lang: str = "en") -> pd.DataFrame:
+        """What goes together with falling silent among the users active at the fit's ``as_of``.
+
+        Correlated features are grouped first (rank correlation above .6 on average); a row is a group, with its
+        features under it.
+
+        Args:
+            by: None for all users; ``"community"`` for each own community too; or a frame with ``user_id`` and one
+                more column (a segment).
+            lang: ``"en"`` or ``"zh"``.
+
+        Returns:
+            ``scope`` ("all", or a part such as "community: A"), ``level`` (group, feature), ``group``, ``driver``,
+            ``label``, ``kind`` (state, lever, context), ``rank`` with ``rank_low, rank_high`` (90% over refits to half
+            of the users), ``tier`` (within one, drivers cannot be told apart from its first), ``direction`` (up,
+            down, mixed, none: of silence with the feature), ``mean_abs_shap`` (log-odds), ``effect_pp`` with
+            ``effect_low, effect_high``, ``sign_stability`` (share of refits that agree on the sign),
+            ``share_pushed_up`` and ``users_pushed_up`` (users at risk, the riskiest fifth, to whom it adds half a
+            point or more), ``n`` (users of the scope), ``horizon``, ``as_of``, ``sentence``. The effect is the change
+            of the probability from the 10th to the 90th percentile (0.05 is five points): accumulated local effects
+            for features, a joint move along the leading feature for groups; its interval says where a model refitted
+            to as many other users would put it, 95 times of 100. Effects are associations, not causes.
+
+        Raises:
+            ConfigError: If ``by`` or ``lang`` is unknown, or ``by`` needs ids that a loaded model does not hold.
+        """
+        _check_language(lang)
+        populations = [self._population("all", np.arange(len(self.reference.X)), self.reference.users)]
+        populations += self._parts(by)
+        tables = [
+            driver_table(
+                population,
+                forest=self.forest,
+                committee=self.committee,
+                committee_scale=self.committee_scale,
+                calibration=self.calibration,
+                features=self.features,
+                groups=self.groups,
+                horizon=self.spec.horizon,
+                as_of=str(self.fitted_on.as_of),
+                lang=lang,
+            )
+            for population in populations
+        ]
+        return pd.concat(tables, ignore_index=True)
+
+    def _population(self, scope: str, rows: np.ndarray[Any, Any], users: int) -> Population:
+        stride = max(1, -(-len(rows) // _TABLE_ROWS))
+        return Population(scope, self.reference.X[rows[::stride]], users, self.reference.at_risk)
+
+    def _parts(self, by: Any) -> list[Population]:
+        if by is None:
+            return []
+        if isinstance(by, str):
+            if by != "community":
+                raise ConfigError.unknown_name("drivers: by", by, ["community"])
+            if self.reference.community is None:
+                raise ConfigError(
+                    'drivers(by="community") needs a log with a community; this model was fitted without.'
+                )
+            label, name = pd.Series(self.reference.community), "community"
+            sizes = self.reference.community_users
+        else:
+            label, name, sizes = self._segments(by)
+        parts = []
+        for value in sorted(set(label.dropna())):
+            rows = np.flatnonzero((label == value).to_numpy(dtype=bool))
+            if len(rows) >= _LEAST_ROWS:
+                users = sizes.get(value, round(len(rows) / len(label) * self.reference.users))
+                parts.append(self._population(f"{name}: {value}", rows, users))
+        return parts
+
+    def _segments(self, by: Any) -> tuple[pd.Series[Any], str, dict[str, int]]:
+        import narwhals.stable.v2 as nw
+
+        from commlife import _engine
+
+        try:
+            table = _engine.collect(nw.from_native(by))
+        except TypeError:
+            raise ConfigError(f'drivers: by is None, "community" or a frame; seen {type(by).__name__}.') from None
+        others = [str(name) for name in table.columns if name != "user_id"]
+        if "user_id" not in table.columns or len(others) != 1 or table["user_id"].duplicated().any():
+            raise ConfigError(
+                "drivers: by is a frame with user_id (once each) and one column of segments; seen columns "
+                f"{[str(name) for name in table.columns]}."
+            )
+        if self.reference.ids is None:
+            raise ConfigError(
+                "drivers: a loaded model holds no user ids, so by cannot be a frame. Fit anew, or use None."
+            )
+        label = table.set_index("user_id")[others[0]].reindex(self.reference.ids.to_numpy()).reset_index(drop=True)
+        return label.astype("str").mask(label.isna()), others[0], {}
+
+    # -- its own record -----------------------------------------------------------------------------------------------
+
+    def drift(self, log: OrderLog, *, as_of: Timestamp, host: HostFeatures | None = None) -> drift.Drift:
+        """How far the users of ``as_of`` are from those that the model learned from, and whether to refit."""
+        snapshot = self._snapshot(log, as_of, host)
+        p = self.calibration.probability(self.forest.margin(snapshot.features))
+        auc = float(self.evaluation_result.frame["value"].iloc[0])
+        return drift.drift_table(self.profile, snapshot.features, p, auc)
+
+    def save(self, folder: str | Path) -> None:
+        """Write the model to a folder: trees as XGBoost's UBJ, the rest as JSON, and a manifest of checksums.
+
+        No pickle, no user ids; the folder appears whole or not at all. Checksums tell damage, not malice: load only
+        what you trust.
+        """
+        storage.save(self, folder)
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Self:
+        """Read what :meth:`save` wrote.
+
+        Raises:
+            PersistenceError: If a file is missing, changed, foreign, or from a newer version.
+        """
+        model: Self = storage.load(folder)
+        return model
+
+
+def _check_language(lang: str) -> None:
+    if lang not in LANGUAGES:
+        raise ConfigError.unknown_name("lang", lang, LANGUAGES)

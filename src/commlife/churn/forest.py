@@ -1,0 +1,146 @@
+"""Forest: boosted trees over named features, their margins and their exact contributions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from commlife.errors import EngineError, PersistenceError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Forest", "grow"]
+
+Array = np.ndarray[Any, np.dtype[np.float64]]
+
+#: Rows that are handed to the booster at once: memory stays bounded whatever the number of users.
+_CHUNK = 100_000
+#: Contributions are float32: their sum may miss the margin by no more than this, relative to its size.
+_ADDITIVE = 1e-3
+
+
+@dataclass(frozen=True)
+class Forest:
+    """Boosted trees.
+
+    Attributes:
+        booster: The trees.
+        names: The features, in the order in which the trees know them.
+        rounds: Number of trees; every prediction and every contribution uses exactly these.
+        n_jobs: Threads.
+    """
+
+    booster: Any
+    names: tuple[str, ...]
+    rounds: int
+    n_jobs: int = 1
+
+    def margin(self, features: pd.DataFrame | Array) -> Array:
+        """Log-odds before calibration."""
+        X = self._matrix(features)
+        parts = [self._predict(self._data(X[start : start + _CHUNK]), output_margin=True) for start in self._starts(X)]
+        return np.concatenate(parts) if parts else np.empty(0)
+
+    def contributions(self, features: pd.DataFrame | Array) -> tuple[Array, float, Array]:
+        """Exact Shapley contributions of each feature to the margin (Lundberg et al. 2020), their base, the margin.
+
+        Raises:
+            EngineError: If base and contributions do not add up to the margin.
+        """
+        X = self._matrix(features)
+        if not len(X):
+            return np.empty((0, len(self.names))), 0.0, np.empty(0)
+        told = [self._explain(X[start : start + _CHUNK]) for start in self._starts(X)]
+        whole = np.concatenate([contributions for contributions, _ in told])
+        margin = np.concatenate([margins for _, margins in told])
+        off = np.abs(whole.sum(axis=1) - margin) / (1.0 + np.abs(margin))
+        if off.max() > _ADDITIVE:
+            raise EngineError(
+                f"contributions miss the margin by {off.max():.2g}: this version of xgboost explains other trees than "
+                "it predicts with. Use xgboost 2.1 or later."
+            )
+        return whole[:, :-1], float(whole[0, -1]), margin
+
+    def importance(self, features: pd.DataFrame | Array) -> Array:
+        """Mean absolute contribution of each feature, in log-odds."""
+        return np.abs(self.contributions(features)[0]).mean(axis=0)
+
+    def to_bytes(self) -> bytes:
+        """The trees in XGBoost's own UBJ format."""
+        return bytes(self.booster.save_raw(raw_format="ubj"))
+
+    @classmethod
+    def from_bytes(cls, raw: bytes, names: tuple[str, ...], rounds: int, n_jobs: int) -> Forest:
+        """Read what :meth:`to_bytes` wrote.
+
+        Raises:
+            PersistenceError: If it does not hold such trees.
+        """
+        import xgboost
+
+        try:
+            booster = xgboost.Booster({"nthread": n_jobs}, model_file=bytearray(raw))
+        except xgboost.core.XGBoostError as error:
+            raise PersistenceError(f"the trees cannot be read: {str(error).splitlines()[0]:.200}") from None
+        if tuple(booster.feature_names or ()) != names or booster.num_boosted_rounds() != rounds:
+            raise PersistenceError(
+                f"the trees know {booster.num_features()} features in {booster.num_boosted_rounds()} rounds, the state "
+                f"beside them {len(names)} in {rounds}: the files belong to different models."
+            )
+        return cls(booster, names, rounds, n_jobs)
+
+    def _matrix(self, features: pd.DataFrame | Array) -> np.ndarray[Any, np.dtype[np.float32]]:
+        """The features in the trees' own order, as float32: training and prediction round alike."""
+        values = features if isinstance(features, np.ndarray) else features[list(self.names)].to_numpy()
+        return np.ascontiguousarray(values, dtype=np.float32)
+
+    def _explain(self, X: np.ndarray[Any, Any]) -> tuple[Array, Array]:
+        data = self._data(X)
+        return self._predict(data, pred_contribs=True), self._predict(data, output_margin=True)
+
+    def _data(self, X: np.ndarray[Any, Any]) -> Any:
+        import xgboost
+
+        return xgboost.DMatrix(X, feature_names=list(self.names), nthread=self.n_jobs)
+
+    def _predict(self, data: Any, **what: bool) -> Array:
+        told = self.booster.predict(data, iteration_range=(0, self.rounds), **what)
+        return np.asarray(told, dtype=np.float64)
+
+    @staticmethod
+    def _starts(X: np.ndarray[Any, Any]) -> range:
+        return range(0, len(X), _CHUNK)
+
+
+def grow(
+    features: pd.DataFrame, silent: Array, *, rounds: int, depth: int, rate: float, seed: int, n_jobs: int
+) -> Forest:
+    """Grow a forest; the order of rows must be canonical, since rows are drawn by position.
+
+    Half of the rows and half of the features a tree, leaves of at least 20 users (by weight) and a penalty on leaves:
+    shrinkage that holds on a few hundred users as on a million. Outcomes are never weighted by class: that leaves the
+    ranking alone and ruins the probabilities.
+    """
+    import xgboost
+
+    names = tuple(str(name) for name in features.columns)
+    X = np.ascontiguousarray(features.to_numpy(), dtype=np.float32)
+    data = xgboost.DMatrix(X, label=silent, feature_names=list(names), nthread=n_jobs)
+    settings = {
+        "objective": "binary:logistic",
+        "tree_method": "hist",
+        "max_depth": depth,
+        "eta": rate,
+        "subsample": 0.5,
+        "colsample_bytree": 0.5,
+        "min_child_weight": min(20.0, max(1.0, len(X) / 200)),
+        "lambda": 10.0,
+        "seed": seed,
+        "nthread": n_jobs,
+        "base_score": float(np.clip(silent.mean(), 1e-6, 1 - 1e-6)),
+        "verbosity": 0,
+    }
+    return Forest(xgboost.train(settings, data, num_boost_round=rounds), names, rounds, n_jobs)

@@ -1,0 +1,307 @@
+"""Silence model: who is about to fall silent, measured against what simpler forecasts already say."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import numpy as np
+import pandas as pd
+from pydantic import Field, field_validator
+
+from commlife._model import FittedOn, Spec, library_version
+from commlife.churn import baselines, drift
+from commlife.churn._canon import canonical_order, row_hashes
+from commlife.churn.calibration import AffineMap, fit_affine
+from commlife.churn.evaluation import Evaluation, evaluate
+from commlife.churn.fitted import FittedSilenceModel, Reference
+from commlife.churn.forest import Forest, grow
+from commlife.churn.groups import correlation_groups
+from commlife.churn.panel import Panel, SilencePanel, Snapshot, row_order
+from commlife.errors import ConfigError, InsufficientDataError
+from commlife.orders.calendar import DayField, Duration, Timestamp
+
+if TYPE_CHECKING:
+    from commlife.churn.host import HostFeatures
+    from commlife.orders import OrderLog
+
+__all__ = ["SilenceModel"]
+
+Array = np.ndarray[Any, np.dtype[np.float64]]
+
+#: Users of the reference sample, on which driver tables are made.
+_REFERENCE = 4_000
+#: Users of a refit at most: the spread is scaled to the full number.
+_REFIT_USERS = 10_000
+#: Fewest users of either outcome from which a model is learned, and on which it is judged.
+_LEAST = 20
+
+
+class SilenceModel(Spec):
+    """Probability that an active user places no order within the horizon, with reasons that add up.
+
+    Boosted trees (XGBoost) on features strictly before each snapshot, beside three baselines: recency alone, a logistic
+    regression on RFM and tenure, and BG/NBD (with ``gap="0D"``). All are learned from the fit snapshots, calibrated on
+    the next one, learned again with that one added, and judged on the last matured snapshot, whose users' future
+    nobody has seen. Outcomes are never weighted by class. What the model finds is associated with silence; it does
+    not say what causes it.
+
+    Args:
+        horizon: Length of the silence.
+        active_within: Users count as active if their last order lies within it before the snapshot.
+        gap: Days between the snapshot and the label window.
+        seed: Decides every draw.
+        max_depth: Depth of the trees.
+        n_jobs: Threads.
+        n_trees: Number of trees.
+        learning_rate: Weight of each tree.
+        snapshots: Number of fit snapshots at most, or the days themselves (see :class:`SilencePanel`).
+        step: Days between fit snapshots; None takes half the horizon.
+        min_history: The log must have been seen this long before the first snapshot; None takes 90 days where the log
+            has room for them, else ``active_within`` (and leaves out features of windows that are not whole then).
+        calibration: ``last``, ``season`` or ``none``: the snapshot from which the log-odds are straightened.
+        features: Names of features to keep; None keeps all that the log's columns allow.
+        kinds: Kinds of feature to keep; leave out ``state`` for a view of levers without what they work through.
+        refits: Number of refits to half of the users, from which the intervals of driver tables come.
+        resamples: Number of bootstrap resamples of users for the evaluation.
+
+    Examples:
+        >>> import commlife as cl
+        >>> community = cl.datasets.make_community(n_users=300, seed=1)
+        >>> model = SilenceModel(n_trees=40, refits=2, resamples=50).fit(community.log, as_of=community.as_of)
+        >>> model.predict(community.log, as_of=community.as_of).columns.tolist()
+        ['user_id', 'p_silent']
+    """
+
+    horizon: Duration = Duration("28D")
+    active_within: Duration = Duration("56D")
+    gap: str = "0D"
+    seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
+    max_depth: Annotated[int, Field(ge=1, le=10)] = 3
+    n_jobs: Annotated[int, Field(ge=1, le=1024)] = 1
+    n_trees: Annotated[int, Field(ge=1, le=5_000)] = 200
+    learning_rate: Annotated[float, Field(gt=0, le=1)] = 0.03
+    snapshots: Annotated[int, Field(ge=1, le=200)] | tuple[DayField, ...] = 6
+    step: Duration | None = None
+    min_history: Duration | None = None
+    calibration: Literal["last", "season", "none"] = "last"
+    features: tuple[str, ...] | None = None
+    kinds: tuple[Literal["state", "lever", "context"], ...] = ("state", "lever", "context")
+    refits: Annotated[int, Field(ge=0, le=200)] = 10
+    resamples: Annotated[int, Field(ge=1, le=10_000)] = 200
+
+    @field_validator("seed", "max_depth", "n_jobs", "n_trees", "refits", "resamples", "snapshots", mode="before")
+    @classmethod
+    def _counts_are_no_booleans(cls, value: Any) -> Any:
+        if isinstance(value, bool):
+            raise ValueError("a whole number, not a boolean")
+        return value
+
+    def model_post_init(self, context: Any, /) -> None:
+        """What concerns the panel is checked by the panel, when the model is made."""
+        del context
+        _ = self.panel
+
+    @property
+    def panel(self) -> SilencePanel:
+        """The panel that the model learns from."""
+        names = SilencePanel.model_fields
+        return SilencePanel(**{name: getattr(self, name) for name in names})
+
+    def fit(self, log: OrderLog, *, as_of: Timestamp, host: HostFeatures | None = None) -> FittedSilenceModel:
+        """Learn from the snapshots before ``as_of``, and judge on the last of them.
+
+        Args:
+            log: The order log.
+            as_of: The local business day from which one looks back; nothing at or after it is used.
+            host: The host's own features, joined as of each snapshot.
+
+        Raises:
+            InsufficientDataError: If the log has no room for the snapshots, or too few users fell silent or stayed.
+            ConfigError: If a host feature carries later information, or a snapshot told by day is immature.
+        """
+        return self.fit_panel(self.panel.build(log, as_of=as_of, host=host), log=log)
+
+    def fit_panel(self, panel: Panel, *, log: OrderLog | None = None) -> FittedSilenceModel:
+        """Learn from a panel that stands already.
+
+        Args:
+            panel: What :meth:`SilencePanel.build` made with this model's own settings.
+            log: The log it was made from: BG/NBD is among the baselines only with it.
+
+        Raises:
+            ConfigError: If the panel was made with other settings.
+            InsufficientDataError: If too few users fell silent or stayed.
+        """
+        if panel.spec != self.panel:
+            raise ConfigError(
+                f"SilenceModel.fit_panel: the panel was made by {panel.spec!r}, this model needs {self.panel!r}."
+            )
+        fits, calibrating, (test,), (now,) = (panel.of(role) for role in ("fit", "calibration", "test", "now"))
+        known = (*fits, *calibrating)
+        _require_both(known, "learn from")
+        _require_both((test,), "be judged on")
+        names = _varying(known)
+        calibration, forest = self._learn(fits, calibrating, names)
+        evaluation = self._evaluate(forest, calibration, fits, calibrating, test, log)
+        committee, scale = self._refit(known, names)
+        stacked = pd.concat([s.features[names] for s in known], ignore_index=True)
+        order, user = row_order(known)
+        groups = correlation_groups(stacked.iloc[order])
+        reference = _reference(now, forest, calibration)
+        features = tuple(feature for feature in panel.features if feature.name in names)
+        scores = calibration.probability(forest.margin(stacked))
+        return FittedSilenceModel(
+            spec=self,
+            fitted_on=FittedOn(
+                as_of=panel.as_of, rows=len(stacked), users=int(user.max()) + 1, version=library_version()
+            ),
+            features=features,
+            forest=forest,
+            calibration=calibration,
+            committee=committee,
+            committee_scale=scale,
+            groups=groups,
+            evaluation_result=evaluation,
+            reference=reference,
+            profile=drift.profile(stacked, scores),
+            test_day=test.day,
+            reliability=_reliability(calibration.probability(forest.margin(test.features)), test),
+        )
+
+    def _grow(self, features: pd.DataFrame, silent: Array, seed: int) -> Forest:
+        return grow(
+            features,
+            silent,
+            rounds=self.n_trees,
+            depth=self.max_depth,
+            rate=self.learning_rate,
+            seed=seed,
+            n_jobs=self.n_jobs,
+        )
+
+    def _learn(
+        self, fits: tuple[Snapshot, ...], calibrating: tuple[Snapshot, ...], names: list[str]
+    ) -> tuple[AffineMap, Forest]:
+        """The straight line from a forest that has not seen the calibration snapshot, then the forest with it."""
+        if not calibrating:
+            return AffineMap(), self._grow(*_stacked(fits, names), self.seed)
+        first = self._grow(*_stacked(fits, names), self.seed)
+        (middle,) = calibrating
+        line = fit_affine(first.margin(middle.features), _known(middle), source=self.calibration)
+        return line, self._grow(*_stacked((*fits, *calibrating), names), self.seed)
+
+    def _evaluate(
+        self,
+        forest: Forest,
+        calibration: AffineMap,
+        fits: tuple[Snapshot, ...],
+        calibrating: tuple[Snapshot, ...],
+        test: Snapshot,
+        log: OrderLog | None,
+    ) -> Evaluation:
+        forecasts = {"xgboost": calibration.probability(forest.margin(test.features))}
+        known = (*fits, *calibrating)
+        for name, columns in (("recency", ("recency_days",)), ("logistic_rfm", baselines.RFM_COLUMNS)):
+            if not set(columns) <= set(test.features.columns):
+                continue
+            line = baselines.fit_columns(known, columns)
+            straight = AffineMap()
+            if calibrating:
+                before = baselines.fit_columns(fits, columns)
+                straight = fit_affine(before.log_odds(calibrating[0]), _known(calibrating[0]), source="last")
+            forecasts[name] = straight.probability(line.log_odds(test))
+        if log is not None and self.gap == "0D":
+            told = baselines.bg_nbd_log_odds(log, test, self.horizon)
+            earlier = baselines.bg_nbd_log_odds(log, calibrating[0], self.horizon) if calibrating else None
+            if told is not None:
+                straight = AffineMap()
+                if earlier is not None:
+                    straight = fit_affine(earlier, _known(calibrating[0]), source="last")
+                forecasts["bg_nbd"] = straight.probability(told)
+        if len(forecasts) == 1:
+            forecasts["base_rate"] = np.full(len(test), np.concatenate([_known(s) for s in known]).mean())
+        rng = np.random.default_rng([self.seed, 1])
+        return evaluate(forecasts, _known(test), resamples=self.resamples, rng=rng, day=test.day, horizon=self.horizon)
+
+    def _refit(self, known: tuple[Snapshot, ...], names: list[str]) -> tuple[tuple[Forest, ...], float]:
+        """Forests grown on half of the users each (whole users, all their snapshots), and the scale of their spread."""
+        order, user = row_order(known)
+        n = int(user.max()) + 1
+        m = min(n // 2, _REFIT_USERS)
+        table = pd.concat([s.features[names] for s in known], ignore_index=True).iloc[order]
+        silent = np.concatenate([_known(s) for s in known])[order]
+        owner = user[order]
+        rng = np.random.default_rng([self.seed, 2])
+        committee = []
+        for number in range(self.refits):
+            chosen = np.zeros(n, dtype=bool)
+            chosen[rng.permutation(n)[:m]] = True
+            rows = chosen[owner]
+            committee.append(self._grow(table[rows], silent[rows], self.seed + 1 + number))
+        return tuple(committee), float(np.sqrt(m / (n - m)))
+
+
+def _known(snapshot: Snapshot) -> Array:
+    assert snapshot.silent is not None  # noqa: S101  (every role but "now" is labelled)
+    return snapshot.silent
+
+
+def _stacked(snapshots: tuple[Snapshot, ...], names: list[str]) -> tuple[pd.DataFrame, Array]:
+    """Features and labels in an order of rows that ids do not decide."""
+    order, _ = row_order(snapshots)
+    table = pd.concat([s.features[names] for s in snapshots], ignore_index=True)
+    return table.iloc[order], np.concatenate([_known(s) for s in snapshots])[order]
+
+
+def _require_both(snapshots: tuple[Snapshot, ...], what: str) -> None:
+    silent = np.concatenate([_known(s) for s in snapshots])
+    fell, stayed = int(silent.sum()), int(len(silent) - silent.sum())
+    if min(fell, stayed) < _LEAST:
+        raise InsufficientDataError(
+            f"SilenceModel needs at least {_LEAST} users who fell silent and {_LEAST} who stayed to {what}; at "
+            f"{', '.join(s.day for s in snapshots)} there are {fell:,} and {stayed:,}. Use another horizon or "
+            "active_within, more snapshots, or a larger log."
+        )
+
+
+def _varying(snapshots: tuple[Snapshot, ...]) -> list[str]:
+    """Names of the features that are not the same for everybody."""
+    table = pd.concat([s.features for s in snapshots], ignore_index=True)
+    # What one snapshot lacks altogether (a window that was not whole) would tell snapshots apart, not users.
+    lacking = {str(name) for s in snapshots for name in s.features.columns[s.features.isna().all()]}
+    varying = [str(name) for name in table.columns if name not in lacking and table[name].nunique(dropna=False) > 1]
+    if not varying:
+        raise InsufficientDataError("SilenceModel: every feature is the same for all users; there is nothing to learn.")
+    return varying
+
+
+def _reference(now: Snapshot, forest: Forest, calibration: AffineMap) -> Reference:
+    """Users of today, evenly along their risk."""
+    p = calibration.probability(forest.margin(now.features))
+    table = now.features[list(forest.names)].to_numpy()
+    order = canonical_order(p, row_hashes(table))
+    stride = np.unique(np.linspace(0, len(order) - 1, min(len(order), _REFERENCE)).round().astype(np.int64))
+    rows = order[stride]
+    median = {name: float(np.nanmedian(table[:, k])) if np.isfinite(table[:, k]).any() else float("nan")
+              for k, name in enumerate(forest.names)}  # fmt: skip
+    return Reference(
+        X=table[rows],
+        users=len(now),
+        community=None if now.community is None else tuple(map(str, now.community.iloc[rows])),
+        community_users={}
+        if now.community is None
+        else {str(k): int(v) for k, v in now.community.value_counts().items()},
+        ids=now.users.iloc[rows].reset_index(drop=True),
+        at_risk=float(np.quantile(p, 0.8, method="inverted_cdf")),
+        typical=median,
+    )
+
+
+def _reliability(p: Array, test: Snapshot) -> pd.DataFrame:
+    """Mean forecast and share that fell silent by tenth of the forecast."""
+    order = canonical_order(p, _known(test))
+    tenth = np.arange(len(p)) * 10 // max(len(p), 1)
+    frame = pd.DataFrame({"tenth": tenth + 1, "p_silent": p[order], "silent": _known(test)[order]})
+    return frame.groupby("tenth", as_index=False).agg(
+        users=("silent", "size"), p_silent=("p_silent", "mean"), silent=("silent", "mean")
+    )
