@@ -3,6 +3,7 @@
 from commlife.coupons.allocation import Allocation, allocate
 from commlife.coupons.apportionment import apportion, refund_due
 from commlife.coupons.fairness import PriceGuard, fairness_audit
+from commlife.coupons.frontier import frontier
 from commlife.coupons.offers import Campaign, Coupon
 from commlife.coupons.policy import CouponPlan, Policy
 from commlife.coupons.pricing import Priced, best_combination, price
@@ -28,6 +29,7 @@ __all__ = [
     "apportion",
     "best_combination",
     "fairness_audit",
+    "frontier",
     "parse_threshold",
     "price",
     "refund_due",

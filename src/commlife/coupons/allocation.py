@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from commlife.coupons._segments import Segments
 
-__all__ = ["Allocation", "allocate", "checked_problem"]
+__all__ = ["Allocation", "allocate", "amount_of_money", "checked_problem"]
 
 #: Amounts beyond this are no money.
 LARGEST = 1e15
@@ -111,7 +111,7 @@ def allocate(
         (10.0, 0.0, 0.667)
     """
     problem = checked_problem(value, cost, eligible)
-    money = _amount(budget, "budget")
+    money = amount_of_money(budget, "budget")
     labels, caps = _checked_caps(group, group_caps, problem.users)
     segments = hull_segments(problem)
     tolerance = ROUNDING * max(money, 1e-300)
@@ -218,7 +218,8 @@ def _check_numbers(matrix: NDArray[Any], name: str) -> None:
     )
 
 
-def _amount(given: Any, name: str) -> float:
+def amount_of_money(given: Any, name: str) -> float:
+    """A finite amount of at least 0, or a ConfigError."""
     if isinstance(given, bool | np.bool_) or not isinstance(given, int | float | np.number):
         raise ConfigError(f"{name} must be an amount of money; seen {given!r:.60}.")
     amount = float(given)
@@ -238,7 +239,7 @@ def _checked_caps(group: Any, group_caps: Any, users: int) -> tuple[list[Any], C
     if array.shape != (users,):
         raise ConfigError(f"group must have one label a user: {users:,} users, seen shape {array.shape}.")
     labels, codes = label_vector(array, "group")
-    checked = {label: _amount(cap, f"group_caps[{label!r}]") for label, cap in group_caps.items()}
+    checked = {label: amount_of_money(cap, f"group_caps[{label!r}]") for label, cap in group_caps.items()}
     cap = np.array([checked.get(label, math.inf) for label in labels])
     narrow = np.uint16 if len(labels) <= np.iinfo(np.uint16).max else np.int32
     return labels, Caps(codes.astype(narrow), cap)
