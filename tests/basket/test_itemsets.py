@@ -87,6 +87,27 @@ def test_long_bitmaps_and_deep_branches(seed, algorithm):
     assert as_dict(sets) == expected
 
 
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    n_rare=st.sampled_from([5, 60, 300]),
+    n_common=st.integers(0, 9),
+    max_len=st.none() | st.integers(2, 4),
+)
+def test_both_algorithms_agree_on_every_kind_of_data(seed, n_rare, n_common, max_len):
+    """Rare items, common ones and both: pairs by walking and by columns, triples by row, bitmaps narrow and wide."""
+    rng = np.random.default_rng(seed)
+    n_rows = int(rng.integers(20, 900))
+    share = np.concatenate([rng.choice([0.003, 0.01, 0.03], n_rare), rng.choice([0.3, 0.5, 0.7], n_common)])
+    matrix = rng.random((n_rows, share.size)) < share
+    matrix[: n_rows // 10, :4] = True
+    min_count = int(rng.integers(2, 6)) if n_common < 4 else max(2, n_rows // 15)
+    walked, numpy_path = (
+        frequent_itemsets(matrix, min_count=min_count, max_len=max_len, algorithm=algorithm).to_frame()
+        for algorithm in ("compiled", "numpy")
+    )
+    pd.testing.assert_frame_equal(walked, numpy_path)
+
+
 @given(baskets=baskets_strategy, seed=st.integers(0, 2**32 - 1))
 def test_order_of_baskets_and_items_plays_no_part(baskets, seed):
     rng = np.random.default_rng(seed)

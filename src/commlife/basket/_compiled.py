@@ -34,7 +34,7 @@ __all__ = ["invert", "mine"]
 #: Rough costs in nanoseconds, from which the kernel chooses between counting triples by row and by bitmap.
 _ROW_PAIR, _CELL, _WORD, _INTERSECTION = 1.2, 2.0, 0.25, 6.0
 #: ... and between counting pairs by walking over suffixes and by whole columns as bitmaps.
-_STEP, _VISIT, _FILL = 1.5, 4.0, 2.0
+_STEP, _VISIT, _FILL, _SORT, _BIT = 1.5, 4.0, 2.0, 6.0, 3.0
 #: Most words that the bitmaps of all columns may take together (32 MB).
 _MOST_WORDS = 1 << 22
 #: A branch is repacked if that at least halves its bitmaps and it has this many members.
@@ -70,7 +70,8 @@ def invert(indptr, indices, rank, n_items):
     """Sort the rows by rank without comparing: columns first, then the rows out of the columns.
 
     Returns ``start`` (where the rows of an item begin), ``rows`` (all rows, one after the other), and for each entry
-    of ``start``'s ranges: ``row_of`` (its row), ``after`` (where that goes on) and ``end`` (where it ends).
+    of ``start``'s ranges: ``row_of`` (its row), ``after`` (where that goes on) and ``end`` (where it ends). The rows
+    stay unsorted, and the last two empty, where it takes less to intersect all columns than to sort the rows.
     """
     n_rows = indptr.size - 1
     start = np.zeros(n_items + 1, np.int64)
@@ -94,9 +95,13 @@ def invert(indptr, indices, rank, n_items):
             if r >= 0:
                 row_of[fill[r]] = t
                 fill[r] += 1
-    rows = np.empty(kept, np.int32)
-    after = np.empty(kept, np.int32)
-    end = np.empty(kept, np.int32)
+    size = n_items * ((n_rows + 63) >> 6)
+    sorting = size > _MOST_WORDS or size * _WORD * n_items / 2 > kept * _SORT
+    rows = np.empty(kept if sorting else 0, np.int32)
+    after = np.empty(rows.size, np.int32)
+    end = np.empty(rows.size, np.int32)
+    if not sorting:
+        return start, rows, row_of, after, end
     reached = row_start.copy()
     for r in range(n_items):
         for k in range(start[r], start[r + 1]):
@@ -243,15 +248,15 @@ def _intersect(pool, a, b, out, width):
 
 
 @_compile
-def _repack(pool, mask, source, n_members, width, narrow):
-    """Keep of each bitmap from ``source`` on the columns that ``mask`` has, in ``narrow`` words, in place."""
+def _repack(masks, mask, pool, source, n_members, width, narrow):
+    """Keep of each bitmap from ``source`` on the places that the mask has, in ``narrow`` words, in place."""
     one = np.uint64(1)
     packed = np.empty(narrow, np.uint64)
     for m in range(n_members):
         packed[:] = 0
         before = np.uint64(0)
         for w in range(width):
-            inside = pool[mask + w]
+            inside = masks[mask + w]
             bits = pool[source + m * width + w]
             while bits:
                 lowest = bits & (~bits + one)
@@ -264,6 +269,13 @@ def _repack(pool, mask, source, n_members, width, narrow):
 
 
 @_compile
+def _share(columns, a, b, pool, out, width):
+    """``pool[out:]`` is what two columns share."""
+    for w in range(np.uint64(width)):
+        pool[np.uint64(out) + w] = columns[np.uint64(a) + w] & columns[np.uint64(b) + w]
+
+
+@_compile
 def _columns(start, row_of, after, end, n_words, walks):
     """Every column as a bitmap over all rows if that saves more than it costs, else nothing; fills in ``walks``.
 
@@ -271,14 +283,17 @@ def _columns(start, row_of, after, end, n_words, walks):
     """
     n_items = start.size - 1
     saved = 0.0
-    for i in range(n_items):
+    if after.size == 0:
+        walks[:] = np.inf
+        saved = np.inf
+    for i in range(n_items if after.size else 0):
         steps = np.int64(0)
         for k in range(start[i], start[i + 1]):
             steps += end[k] - after[k]
         walks[i] = steps * _STEP + (start[i + 1] - start[i]) * _VISIT
         saved += max(0.0, walks[i] - (n_items - i - 1) * (n_words * _WORD + _INTERSECTION))
     size = n_items * n_words
-    if size > _MOST_WORDS or saved < size * _WORD + row_of.size * _FILL:
+    if saved < np.inf and (size > _MOST_WORDS or saved < size * _WORD + row_of.size * _FILL):
         return np.empty(0, np.uint64)
     columns = np.zeros(size, np.uint64)
     for i in range(n_items):
@@ -379,33 +394,51 @@ def mine(start, rows, row_of, after, end, n_rows, first, min_count, max_len, lim
                 n += 1
             pair_count[i:] = 0
             continue
-        # The suffixes of i, filtered to the partners, in codes by ascending local support.
         _sort_by(pair_count, partners, n_members)
         for x in range(n_members):
-            local[partners[x]] = x
             members[x] = partners[x]
             supports[x] = pair_count[partners[x]]
         pair_count[i:] = 0
-        if codes.size < total + 1:
-            codes = np.empty(2 * total + 1, np.int32)
-        if row_start.size < support + 1:
-            row_start = np.empty(2 * support + 1, np.int64)
-        pairs = _suffixes(rows, after[low:high], end[low:high], local, codes, row_start)
-        for x in range(n_members):
-            local[members[x]] = -1
         width = (support + 63) >> 6
         square = n_members * n_members
-        by_row = max_len > 2 and pairs * _ROW_PAIR / 2 + square * _CELL < square / 2 * (width * _WORD + _INTERSECTION)
-        bitmaps = n_members > 1
-        if by_row:
-            if triangle.size < square:
-                triangle = np.empty(2 * square, np.int32)
-            _count_triples(codes, row_start, support, triangle, n_members)
-            bitmaps = _some_branch_goes_on(triangle, n_members, min_count)
-        if bitmaps:
+        intersections = square / 2 * (width * _WORD + _INTERSECTION)
+        by_row = False
+        # By columns the bitmaps are there at once, but span all rows; triples by row are out of question then. What
+        # they would take is estimated as if rows were equally long.
+        wider = n_members * (n_words * _WORD + _INTERSECTION) + square / 2 * (n_words - width) * _WORD
+        triples = np.float64(total) * total / support * _ROW_PAIR / 2 + square * _CELL
+        if rows.size == 0 or (columns.size and wider < walks[i] + total * _FILL and intersections < triples):
+            narrow = width
+            width = n_words
             if pool.size < n_members * width:
                 pool = np.empty(4 * n_members * width, np.uint64)
-            _fill_bitmaps(codes, row_start, support, pool, n_members, width)
+            for x in range(n_members):
+                _share(columns, i * width, np.int64(members[x]) * width, pool, x * width, width)
+            if square / 2 * (width - narrow) * _WORD > total * _BIT + n_members * width * _WORD:
+                _repack(columns, i * width, pool, 0, n_members, width, narrow)
+                width = narrow
+        else:
+            # The suffixes of i, filtered to the partners, in codes by ascending local support.
+            if codes.size < total + 1:
+                codes = np.empty(2 * total + 1, np.int32)
+            if row_start.size < support + 1:
+                row_start = np.empty(2 * support + 1, np.int64)
+            for x in range(n_members):
+                local[members[x]] = x
+            pairs = _suffixes(rows, after[low:high], end[low:high], local, codes, row_start)
+            for x in range(n_members):
+                local[members[x]] = -1
+            by_row = pairs * _ROW_PAIR / 2 + square * _CELL < intersections
+            bitmaps = n_members > 1
+            if by_row:
+                if triangle.size < square:
+                    triangle = np.empty(2 * square, np.int32)
+                _count_triples(codes, row_start, support, triangle, n_members)
+                bitmaps = _some_branch_goes_on(triangle, n_members, min_count)
+            if bitmaps:
+                if pool.size < n_members * width:
+                    pool = np.empty(4 * n_members * width, np.uint64)
+                _fill_bitmaps(codes, row_start, support, pool, n_members, width)
         # Depth first. A frame: first member, last + 1, next, node, perfect extensions, its bitmaps, their width.
         depth = 0
         frames[0, 0], frames[0, 1], frames[0, 2], frames[0, 3] = 0, n_members, 0, root
@@ -486,7 +519,7 @@ def mine(start, rows, row_of, after, end, n_rows, first, min_count, max_len, lim
                     return parent[:0], item[:0], count[:0], -1
                 narrow = (support + 63) >> 6
                 if top - stop >= _REPACK_FROM and 2 * narrow <= width:
-                    _repack(pool, base + a * width, free, top - stop, width, narrow)
+                    _repack(pool, base + a * width, pool, free, top - stop, width, narrow)
                     width = narrow
                 depth += 1
                 frames[depth, 0], frames[depth, 1], frames[depth, 2], frames[depth, 3] = stop, top, stop, node
