@@ -66,52 +66,59 @@ def _bit_count(typing_context, word):
 
 
 @_compile
-def invert(indptr, indices, rank, n_items):
+def invert(indptr, indices, rank, support):
     """Sort the rows by rank without comparing: columns first, then the rows out of the columns.
 
     Returns ``start`` (where the rows of an item begin), ``rows`` (all rows, one after the other), and for each entry
-    of ``start``'s ranges: ``row_of`` (its row), ``after`` (where that goes on) and ``end`` (where it ends). The rows
-    stay unsorted, and the last two empty, where it takes less to intersect all columns than to sort the rows.
+    of ``start``'s ranges: ``row_of`` (its row), ``after`` (where that goes on) and ``end`` (where it ends). Where it
+    takes less to intersect all columns than to sort the rows, these stay empty, and there are ``columns``: one bitmap
+    an item over all rows.
     """
     n_rows = indptr.size - 1
+    n_items = support.size
     start = np.zeros(n_items + 1, np.int64)
-    row_start = np.empty(n_rows + 1, np.int32)
-    kept = 0
-    for t in range(n_rows):
-        row_start[t] = kept
-        for k in range(indptr[t], indptr[t + 1]):
-            r = rank[indices[k]]
-            if r >= 0:
-                start[r + 1] += 1
-                kept += 1
-    row_start[n_rows] = kept
     for r in range(n_items):
-        start[r + 1] += start[r]
+        start[r + 1] = start[r] + support[r]
+    kept = start[n_items]
+    n_words = (n_rows + 63) >> 6
+    size = n_items * n_words
+    sorting = size > _MOST_WORDS or size * _WORD * n_items / 2 > kept * _SORT
+    columns = np.zeros(0 if sorting else size, np.uint64)
+    rows = np.empty(kept if sorting else 0, np.int32)
+    row_of = np.empty(rows.size, np.int32)
+    after = np.empty(rows.size, np.int32)
+    end = np.empty(rows.size, np.int32)
+    if not sorting:
+        for t in range(n_rows):
+            word = t >> 6
+            bit = np.uint64(1) << np.uint64(t & 63)
+            for k in range(indptr[t], indptr[t + 1]):
+                r = np.int64(rank[indices[k]])
+                if r >= 0:
+                    columns[r * n_words + word] |= bit
+        return start, rows, row_of, after, end, columns
     fill = start.copy()
-    row_of = np.empty(kept, np.int32)
+    row_start = np.empty(n_rows + 1, np.int32)
+    reached = 0
     for t in range(n_rows):
+        row_start[t] = reached
         for k in range(indptr[t], indptr[t + 1]):
             r = rank[indices[k]]
             if r >= 0:
                 row_of[fill[r]] = t
                 fill[r] += 1
-    size = n_items * ((n_rows + 63) >> 6)
-    sorting = size > _MOST_WORDS or size * _WORD * n_items / 2 > kept * _SORT
-    rows = np.empty(kept if sorting else 0, np.int32)
-    after = np.empty(rows.size, np.int32)
-    end = np.empty(rows.size, np.int32)
-    if not sorting:
-        return start, rows, row_of, after, end
-    reached = row_start.copy()
+                reached += 1
+    row_start[n_rows] = reached
+    filled = row_start.copy()
     for r in range(n_items):
         for k in range(start[r], start[r + 1]):
             t = row_of[k]
-            p = reached[t]
+            p = filled[t]
             rows[p] = r
-            reached[t] = p + 1
+            filled[t] = p + 1
             after[k] = p + 1
             end[k] = row_start[t + 1]
-    return start, rows, row_of, after, end
+    return start, rows, row_of, after, end, columns
 
 
 @_compile
@@ -283,17 +290,14 @@ def _columns(start, row_of, after, end, n_words, walks):
     """
     n_items = start.size - 1
     saved = 0.0
-    if after.size == 0:
-        walks[:] = np.inf
-        saved = np.inf
-    for i in range(n_items if after.size else 0):
+    for i in range(n_items):
         steps = np.int64(0)
         for k in range(start[i], start[i + 1]):
             steps += end[k] - after[k]
         walks[i] = steps * _STEP + (start[i + 1] - start[i]) * _VISIT
         saved += max(0.0, walks[i] - (n_items - i - 1) * (n_words * _WORD + _INTERSECTION))
     size = n_items * n_words
-    if saved < np.inf and (size > _MOST_WORDS or saved < size * _WORD + row_of.size * _FILL):
+    if size > _MOST_WORDS or saved < size * _WORD + row_of.size * _FILL:
         return np.empty(0, np.uint64)
     columns = np.zeros(size, np.uint64)
     for i in range(n_items):
@@ -312,7 +316,7 @@ def _count_common(columns, a, b, n_words):
 
 
 @_compile
-def mine(start, rows, row_of, after, end, n_rows, first, min_count, max_len, limit, patience):
+def mine(start, rows, row_of, after, end, columns, n_rows, first, min_count, max_len, limit, patience):
     """List the frequent itemsets whose rarest item is ``first`` or a later one.
 
     Stops after the item at which ``patience`` (in words intersected and rows walked) is used up, so that the caller
@@ -335,9 +339,10 @@ def mine(start, rows, row_of, after, end, n_rows, first, min_count, max_len, lim
     pool = np.empty(8192, np.uint64)
     members = np.empty(2 * n_items + 64, np.int32)
     supports = np.empty(2 * n_items + 64, np.int32)
-    walks = np.empty(n_items, np.float64)
+    walks = np.full(n_items, np.inf)
     n_words = (n_rows + 63) >> 6
-    columns = _columns(start, row_of, after, end, n_words, walks)
+    if columns.size == 0:
+        columns = _columns(start, row_of, after, end, n_words, walks)
     frames = np.empty((_MAX_DEPTH + 2, 7), np.int64)
     for i in range(first, n_items):
         if work > patience:

@@ -80,7 +80,7 @@ def search(
         except OverBudgetError:
             ran = "compiled"
     if ran == "compiled":
-        parent, item, count = _run_compiled(baskets, rank, by_support.size, min_count, most, limit)
+        parent, item, count = _run_compiled(baskets, rank, support[by_support], min_count, most, limit)
     return Trie(parent, by_support.astype(np.int32)[item], count), ran
 
 
@@ -101,16 +101,21 @@ def _matrix(baskets: Baskets, rank: np.ndarray[Any, Any], n_items: int) -> sp.cs
 
 
 def _run_compiled(
-    baskets: Baskets, rank: np.ndarray[Any, Any], n_items: int, min_count: int, max_len: int, limit: int
+    baskets: Baskets,
+    rank: np.ndarray[Any, Any],
+    support: np.ndarray[Any, Any],
+    min_count: int,
+    max_len: int,
+    limit: int,
 ) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any], np.ndarray[Any, Any]]:
     if not has_compiler():
         raise ConfigError("algorithm='compiled' needs numba, which is not installed. Use algorithm='auto'.")
     from commlife.basket import _compiled
 
-    index = _compiled.invert(baskets.indptr, baskets.indices, rank, n_items)
+    index = _compiled.invert(baskets.indptr, baskets.indices, rank, support)
     parts = []
     first, found = 0, 0
-    while first < n_items:
+    while first < support.size:
         parent, item, count, first = _compiled.mine(
             *index, baskets.n, first, min_count, max_len, limit - found, _PATIENCE
         )
