@@ -12,11 +12,14 @@ from commlife.effects.design import (
 )
 from commlife.effects.off_policy import OffPolicyValue, off_policy_value
 from commlife.effects.qini import qini, qini_curve, uplift_at
+from commlife.effects.uplift import FittedUplift, Uplift
 
 __all__ = [
     "AdjustedEffect",
+    "FittedUplift",
     "OffPolicyValue",
     "SampleRatio",
+    "Uplift",
     "adjust_pvalues",
     "adjusted_effect",
     "assign",
