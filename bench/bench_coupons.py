@@ -89,10 +89,8 @@ def single(users: int) -> None:
     wish = np.bincount(group, best, groups) * np.random.default_rng(2).uniform(0.05, 0.5, groups)
     caps = dict(enumerate(wish.tolist()))
     plan, seconds = cpu(lambda: allocate(value, cost, budget, group=group, group_caps=caps))
-    caps_text = f"{groups:>6,} caps"
-    print(
-        f"{users:>10,} users, {caps_text}        {seconds:7.3f} s CPU   gap {plan.gap:.1e}   peak {peak_megabytes():.0f} MB"
-    )
+    what, peak = f"{users:>10,} users, {groups:>6,} caps", peak_megabytes()
+    print(f"{what}        {seconds:7.3f} s CPU   gap {plan.gap:.1e}   peak {peak:.0f} MB")
 
 
 def against_highs() -> None:

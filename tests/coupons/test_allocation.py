@@ -175,6 +175,17 @@ def test_narrow_types_and_frames_are_taken(kind) -> None:
     assert allocate(pl.DataFrame(value), pl.DataFrame(cost), np.int64(4)).choice.tolist() == expected
 
 
+def test_frames_must_speak_of_the_same_users_and_coupons() -> None:
+    value = pd.DataFrame({"user_id": ["a", "b"], "five": [3.0, 2.0], "ten": [5.0, 6.0]})
+    cost = pd.DataFrame({"user_id": ["a", "b"], "five": [1.0, 1.0], "ten": [4.0, 3.0]})
+    assert allocate(value, cost, 4.0).choice.tolist() == [0, 1]
+    assert allocate(pl.DataFrame(value.to_dict("list")), cost.drop(columns="user_id").to_numpy(), 4.0).value == 9
+    with pytest.raises(ConfigError, match="same columns"):
+        allocate(value, cost[["user_id", "ten", "five"]], 4.0)
+    with pytest.raises(ConfigError, match="same users"):
+        allocate(value, cost.iloc[::-1], 4.0)
+
+
 def test_nobody_gets_what_is_worth_nothing() -> None:
     plan = allocate([[-1.0, 0.0], [-2.0, -3.0]], [[1.0, 0.0], [0.0, 1.0]], 10)
     assert plan.choice.tolist() == [-1, -1]

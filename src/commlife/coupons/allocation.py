@@ -83,7 +83,7 @@ def allocate(
 
     Args:
         value: (users, coupons) array or frame: expected gain of each coupon over none, in any unit. It may be
-            negative; such a coupon is never given.
+            negative; such a coupon is never given. A frame may carry ``user_id`` beside its coupons.
         cost: The same shape: expected cost of each coupon, at least 0, in the unit of the budget.
         budget: Most money in all.
         group: One label a user (a community), for caps.
@@ -159,6 +159,7 @@ def _whole_plan(
 
 def checked_problem(value: Any, cost: Any, eligible: Any) -> Problem:
     """Values, costs and eligibility of one shape, or a ConfigError that says what is wrong."""
+    value, cost = _aligned(value, cost)
     worth, charge = _matrix(value, "value"), _matrix(cost, "cost")
     if worth.shape != charge.shape:
         raise ConfigError(
@@ -182,10 +183,30 @@ def checked_problem(value: Any, cost: Any, eligible: Any) -> Problem:
     return Problem(worth, charge, mask)
 
 
+def _aligned(value: Any, cost: Any) -> tuple[Any, Any]:
+    """Two frames must speak of the same coupons and, where they name them, of the same users in the same order."""
+    frames = [given for given in (value, cost) if hasattr(given, "columns") and hasattr(given, "to_numpy")]
+    if len(frames) == 2:
+        names = [list(map(str, frame.columns)) for frame in frames]
+        if names[0] != names[1]:
+            raise ConfigError(
+                f"value and cost must have the same columns in the same order; seen {names[0]} and {names[1]}."
+            )
+        if "user_id" in names[0]:
+            users = [frame["user_id"].to_numpy() for frame in frames]
+            if users[0].shape != users[1].shape or not np.array_equal(users[0], users[1]):
+                raise ConfigError("value and cost must list the same users in the same order (column 'user_id').")
+    return _without_ids(value), _without_ids(cost)
+
+
+def _without_ids(given: Any) -> Any:
+    if not (hasattr(given, "columns") and hasattr(given, "to_numpy")):
+        return given
+    keep = [name for name in given.columns if name != "user_id"]
+    return given[keep].to_numpy()
+
+
 def _matrix(given: Any, name: str) -> NDArray[Any]:
-    columns = list(given.columns) if hasattr(given, "columns") else None
-    if columns is not None and hasattr(given, "to_numpy"):
-        given = given.to_numpy()
     try:
         matrix = np.asarray(given)
     except ValueError:
