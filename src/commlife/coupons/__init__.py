@@ -7,6 +7,8 @@ from commlife.coupons.frontier import frontier
 from commlife.coupons.offers import Campaign, Coupon
 from commlife.coupons.policy import CouponPlan, Policy
 from commlife.coupons.pricing import Priced, best_combination, price
+from commlife.coupons.redemptions import audit_redemptions
+from commlife.coupons.reminders import ExpiryReminders
 from commlife.coupons.targeting import CrossCategory, Rule, SecondOrder, TaperSubsidy, WinBack
 from commlife.coupons.thresholds import Threshold, ThresholdLadder, parse_threshold
 
@@ -16,6 +18,7 @@ __all__ = [
     "Coupon",
     "CouponPlan",
     "CrossCategory",
+    "ExpiryReminders",
     "Policy",
     "PriceGuard",
     "Priced",
@@ -27,6 +30,7 @@ __all__ = [
     "WinBack",
     "allocate",
     "apportion",
+    "audit_redemptions",
     "best_combination",
     "fairness_audit",
     "frontier",
