@@ -1,6 +1,16 @@
 """The boundary to every kind of frame: what differs between engines is here, and nowhere else."""
 
-from commlife._engine.frames import EAGER, collect, frame_like, from_host, is_eager, lazy_like, settle
+from commlife._engine.frames import (
+    EAGER,
+    collect,
+    frame_like,
+    from_host,
+    is_eager,
+    is_sorted,
+    lazy_like,
+    rows_before,
+    settle,
+)
 from commlife._engine.repeats import mark_repeats
 from commlife._engine.times import add_local_microsecond, microsecond_as_datetime
 from commlife._engine.windows import with_previous
@@ -12,9 +22,11 @@ __all__ = [
     "frame_like",
     "from_host",
     "is_eager",
+    "is_sorted",
     "lazy_like",
     "mark_repeats",
     "microsecond_as_datetime",
+    "rows_before",
     "settle",
     "with_previous",
 ]

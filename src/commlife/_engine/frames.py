@@ -10,7 +10,18 @@ import pandas as pd
 
 from commlife.errors import EngineError
 
-__all__ = ["EAGER", "KINDS", "collect", "frame_like", "from_host", "is_eager", "lazy_like", "settle"]
+__all__ = [
+    "EAGER",
+    "KINDS",
+    "collect",
+    "frame_like",
+    "from_host",
+    "is_eager",
+    "is_sorted",
+    "lazy_like",
+    "rows_before",
+    "settle",
+]
 
 #: The kinds of frame that commlife takes, and what each is called in messages.
 KINDS = {
@@ -47,6 +58,21 @@ def from_host(frame: Any) -> nw.LazyFrame[Any]:
 def is_eager(frame: nw.LazyFrame[Any] | nw.DataFrame[Any]) -> bool:
     """Whether the rows are at hand in this process (a Polars plan counts: its rows come by one collect)."""
     return frame.implementation in EAGER
+
+
+def is_sorted(frame: nw.LazyFrame[Any], column: str) -> bool:
+    """Whether the rows of a pandas frame ascend in ``column``; False where rows have no order to rely on."""
+    if frame.implementation is not nw.Implementation.PANDAS:
+        return False
+    return bool(nw.to_native(frame)[column].is_monotonic_increasing)
+
+
+def rows_before(frame: nw.LazyFrame[Any], column: str, value: int, *, is_sorted: bool) -> nw.LazyFrame[Any]:
+    """Rows with ``column`` below ``value``: a slice without a copy where the rows are sorted, a filter elsewhere."""
+    if is_sorted:
+        native = nw.to_native(frame)
+        return nw.from_native(native.iloc[: int(native[column].searchsorted(value))]).lazy()
+    return frame.filter(nw.col(column) < value)
 
 
 def settle(frame: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:

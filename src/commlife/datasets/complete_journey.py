@@ -83,6 +83,7 @@ def load_complete_journey(
     *,
     engine: Literal["pandas", "polars", "pyarrow"] = "pandas",
     category: Literal["department", "product_category", "product_type"] = "department",
+    item: Literal["product_id", "product_type"] = "product_id",
     fuel_units: Literal["fill", "recorded"] = "fill",
     keep: Sequence[str] = (),
 ) -> OrderLog:
@@ -109,6 +110,7 @@ def load_complete_journey(
     Args:
         engine: Kind of frame: ``"pandas"``, ``"polars"`` or ``"pyarrow"``.
         category: Level of the catalogue that is the category.
+        item: What an item is: the product's number, or its type, which people can read.
         fuel_units: ``"fill"``: one unit a line of fuel. ``"recorded"``: as recorded.
         keep: Further columns to carry along: ``retail_disc``, ``coupon_disc``, ``coupon_match_disc``.
 
@@ -121,6 +123,7 @@ def load_complete_journey(
     for what, seen, allowed in (
         ("engine", engine, _ENGINES),
         ("category", category, _LEVELS),
+        ("item", item, ("product_id", "product_type")),
         ("fuel_units", fuel_units, ("fill", "recorded")),
     ):
         if seen not in allowed:
@@ -130,7 +133,7 @@ def load_complete_journey(
         if name not in _COLUMNS[-3:]:
             raise ConfigError.unknown_name("load_complete_journey: keep", name, _COLUMNS[-3:])
     return OrderLog.from_frame(
-        _native(_lines(category, fills=fuel_units == "fill", keep=extra), engine),
+        _native(_lines(category, item, fills=fuel_units == "fill", keep=extra), engine),
         user_id="household_id",
         order_id="basket_id",
         ordered_at="ordered_at",
@@ -138,7 +141,7 @@ def load_complete_journey(
         quantity="quantity",
         list_amount="list_amount",
         discount="discount",
-        item_id="product_id",
+        item_id="item",
         category="category",
         community="store_id",
         timezone="America/New_York",
@@ -146,7 +149,7 @@ def load_complete_journey(
     )
 
 
-def _lines(category: str, *, fills: bool, keep: tuple[str, ...]) -> Any:
+def _lines(category: str, item: str, *, fills: bool, keep: tuple[str, ...]) -> Any:
     """The lines as an Arrow table, only the columns that are needed."""
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -169,7 +172,7 @@ def _lines(category: str, *, fills: bool, keep: tuple[str, ...]) -> Any:
             "quantity": quantity,
             "list_amount": pc.round(pc.add(lines["sales_value"], kept_in_till), 2),
             "discount": pc.round(pc.add(lines["coupon_disc"], kept_in_till), 2),
-            "product_id": lines["product_id"],
+            "item": lines["product_id"] if item == "product_id" else products["product_type"].take(place),
             "category": products[category].take(place),
             "store_id": lines["store_id"],
             **{name: lines[name] for name in keep},

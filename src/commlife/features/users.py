@@ -14,7 +14,7 @@ from commlife.orders.calendar import Duration, day_text
 if TYPE_CHECKING:
     from commlife.orders import OrderLog
 
-__all__ = ["own_attributes", "payers", "warn_if_left_truncated", "with_existing"]
+__all__ = ["early_users", "own_attributes", "payers", "warn_if_left_truncated", "with_existing"]
 
 
 def payers(log: OrderLog, as_of: int) -> nw.LazyFrame[Any]:
@@ -64,22 +64,34 @@ def with_existing(users: nw.LazyFrame[Any], log: OrderLog, *, washout: Duration 
 _SHARE, _TIMES_STEADY, _ENOUGH_USERS, _ENOUGH_DAYS = 0.15, 3.0, 100, 28
 
 
-def warn_if_left_truncated(users: nw.LazyFrame[Any], log: OrderLog, as_of: int, *, washout: Duration | None) -> None:
-    """Warn where many users would wrongly count as new, and say what to do."""
-    if washout is not None or log.has("first_ordered_at"):
-        return
+def early_users(users: nw.LazyFrame[Any], log: OrderLog, as_of: int) -> tuple[int, int] | None:
+    """Users first seen in the log's first week, and all users, where these are too many for lives that begin here.
+
+    None where the log does not look cut off, where it is too short or too small to tell, and where the host says who
+    ordered before.
+    """
     begins = log.observation.first
     days = as_of - begins
-    if days < _ENOUGH_DAYS:
-        return
+    if days < _ENOUGH_DAYS or log.has("first_ordered_at"):
+        return None
     early = (nw.col("first_day") < begins + 7).cast(nw.Int64).alias("early")
     row = _engine.collect(users.with_columns(early).select(nw.len().alias("users"), nw.col("early").sum()))
     n_users, n_early = int(row["users"].iloc[0]), int(row["early"].iloc[0] or 0)
     if n_users < _ENOUGH_USERS or n_early < max(_SHARE, _TIMES_STEADY * 7 / days) * n_users:
+        return None
+    return n_early, n_users
+
+
+def warn_if_left_truncated(users: nw.LazyFrame[Any], log: OrderLog, as_of: int, *, washout: Duration | None) -> None:
+    """Warn where many users would wrongly count as new, and say what to do."""
+    counted = None if washout is not None else early_users(users, log, as_of)
+    if counted is None:
         return
+    n_early, n_users = counted
     warnings.warn(
-        f"The log begins on {day_text(begins)} in the middle of lives: {n_early:,} of {n_users:,} users are first seen in "
-        'its first week and count as new. Use washout="28D" to call them existing, or name first_ordered_at.',
+        f"The log begins on {day_text(log.observation.first)} in the middle of lives: {n_early:,} of {n_users:,} users "
+        'are first seen in its first week and count as new. Use washout="28D" to call them existing, or name '
+        "first_ordered_at.",
         LeftTruncatedWarning,
         stacklevel=4,
     )

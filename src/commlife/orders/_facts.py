@@ -18,6 +18,7 @@ __all__ = [
     "count_distinct",
     "count_orders",
     "count_repeats",
+    "grouped",
     "lines",
     "orders",
     "set_aside_frame",
@@ -55,13 +56,22 @@ def count_repeats(log: OrderLog) -> int:
     return int(marked.select(nw.col("_repeat").cast(nw.Int64).sum()).collect().item() or 0)
 
 
-def lines(log: OrderLog, as_of: int) -> nw.LazyFrame[Any]:
-    """Paid lines before ``as_of``."""
+def lines(log: OrderLog, as_of: int, columns: Sequence[str] = ()) -> nw.LazyFrame[Any]:
+    """Paid lines before ``as_of``; with ``columns`` only these."""
     frame = log._frame
+    wanted = list(columns) or frame.collect_schema().names()
+    helpers = ["day"] + ([] if log._paid_statuses is None else ["status"])
+    # Fewer columns first: a filter on pandas moves every one of them.
+    frame = frame.select(*dict.fromkeys([*wanted, *helpers]))
+    last = log._summary["last"]
+    if last is not None and last >= as_of:
+        frame = _engine.rows_before(frame, "day", as_of, is_sorted=log._is_sorted)
     if log._paid_statuses is not None:
         frame = frame.filter(nw.col("status").is_in(list(log._paid_statuses)))
-    last = log._summary["last"]
-    return frame if last is not None and last < as_of else frame.filter(nw.col("day") < as_of)
+    return frame.select(*wanted)
+
+
+KEYS = ("user_id", "order_id")
 
 
 def orders(log: OrderLog, as_of: int, attributes: Sequence[str]) -> nw.LazyFrame[Any]:
@@ -72,25 +82,55 @@ def orders(log: OrderLog, as_of: int, attributes: Sequence[str]) -> nw.LazyFrame
     """
     for name in attributes:
         log.require(name, why="this question")
-    paid = lines(log, as_of)
     if not log.has("order_id"):
-        each = paid.select("user_id", "day", "us", nw.col("minor").alias("net"), *attributes)
+        each = lines(log, as_of, ("user_id", "day", "us", "minor", *attributes)).rename({"minor": "net"})
         return _engine.settle(each.with_columns((nw.col("net") >= 0).alias("counts")))
-    keys = ["user_id", "order_id"]
-    marked = paid.select(*keys, "us", "day", "minor", *attributes).with_columns(
-        (nw.col("minor") < 0).cast(nw.Int64).alias("negative")
-    )
-    grouped = marked.group_by(*keys).agg(
-        nw.col("us").min(), nw.col("day").min(), nw.col("minor").sum().alias("net"), nw.col("negative").max()
+    last = log._summary["last"]
+    if _engine.is_eager(log._frame) and last is not None and last >= as_of:
+        return _orders_of_the_past(log, as_of, attributes)
+    return _engine.settle(grouped(log, as_of, attributes).drop("negative", "last_day"))
+
+
+def grouped(log: OrderLog, as_of: int, attributes: Sequence[str]) -> nw.LazyFrame[Any]:
+    marked = lines(log, as_of, (*KEYS, "us", "day", "minor", *attributes))
+    whole = _sums(marked)
+    if attributes:
+        earliest = whole.select(*KEYS, nw.col("us").alias("first_us"))
+        of_first = marked.join(earliest, on=list(KEYS), how="inner").filter(nw.col("us") == nw.col("first_us"))
+        chosen = of_first.group_by(*KEYS).agg(*(nw.col(name).min() for name in attributes))
+        whole = whole.join(chosen, on=list(KEYS), how="left")
+    return whole
+
+
+def _sums(lines_of_orders: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+    marked = lines_of_orders.with_columns((nw.col("minor") < 0).cast(nw.Int64).alias("negative"))
+    grouped = marked.group_by(*KEYS).agg(
+        nw.col("us").min(),
+        nw.col("day").min(),
+        nw.col("day").max().alias("last_day"),
+        nw.col("minor").sum().alias("net"),
+        nw.col("negative").max(),
     )
     counts = (nw.col("net") > 0) | ((nw.col("net") == 0) & (nw.col("negative") == 0))
-    whole = grouped.with_columns(nw.col("net").cast(nw.Int64), counts.alias("counts")).drop("negative")
-    if attributes:
-        earliest = whole.select(*keys, nw.col("us").alias("first_us"))
-        of_first = marked.join(earliest, on=keys, how="inner").filter(nw.col("us") == nw.col("first_us"))
-        chosen = of_first.group_by(*keys).agg(*(nw.col(name).min() for name in attributes))
-        whole = whole.join(chosen, on=keys, how="left")
-    return _engine.settle(whole)
+    return grouped.with_columns(nw.col("net").cast(nw.Int64), counts.alias("counts"))
+
+
+def _orders_of_the_past(log: OrderLog, as_of: int, attributes: Sequence[str]) -> nw.LazyFrame[Any]:
+    """The same from the orders of the whole log, grouped once for all days that are asked for.
+
+    An order whose lines all lie before ``as_of`` is what it was then. Only an order that was still open, with lines
+    on both sides, is summed again; its earliest line, and so its attributes, stay.
+    """
+    whole = log._all_orders(tuple(attributes))
+    closed = whole.filter(nw.col("last_day") < as_of).drop("negative", "last_day")
+    still_open = whole.filter((nw.col("day") < as_of) & (nw.col("last_day") >= as_of))
+    if int(still_open.select(nw.len()).collect().item()) == 0:
+        return _engine.settle(closed)
+    known = still_open.select(*KEYS, *attributes)
+    held = lines(log, as_of, (*KEYS, "us", "day", "minor")).join(known.select(*KEYS), on=list(KEYS), how="inner")
+    summed = _sums(held).drop("negative", "last_day").join(known, on=list(KEYS), how="inner")
+    names = closed.collect_schema().names()
+    return _engine.settle(nw.concat([closed.select(*names), summed.select(*names)], how="vertical"))
 
 
 def shown_lines(log: OrderLog) -> nw.LazyFrame[Any]:

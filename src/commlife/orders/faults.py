@@ -165,13 +165,16 @@ def mask(value: object) -> str:
     Examples:
         >>> mask("13812345678")
         '138****78'
-        >>> mask("Li")
-        'L*'
+        >>> mask(10482), mask("Li")
+        ('1***2', 'L*')
     """
     text = str(value)
     if len(text) >= 8:
         return f"{text[:3]}****{text[-2:]}"
-    return f"{text[:1]}*" if text else "''"
+    ends = max(1, len(text) // 4)
+    if len(text) <= 2:
+        return f"{text[:1]}*" if text else "''"
+    return text[:ends] + "*" * (len(text) - 2 * ends) + text[-ends:]
 
 
 def faults_frame(found: Iterable[FoundFault]) -> pd.DataFrame:

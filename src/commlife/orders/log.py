@@ -53,8 +53,10 @@ class OrderLog:
         lazy: bool,
         set_aside: tuple[nw.LazyFrame[Any], ...] = (),
         audit: pd.DataFrame | None = None,
+        whole: Self | None = None,
     ) -> None:
         self._frame = kept.lines
+        self._whole = whole
         self._found = kept.found
         self._rows_given = kept.rows
         self._set_aside = set_aside if kept.set_aside is None else (kept.set_aside, *set_aside)
@@ -266,6 +268,11 @@ class OrderLog:
 
         return empty_audit() if self._audit is None else self._audit.copy()
 
+    @property
+    def whole(self) -> Self:
+        """The log before any cleaning; the log itself where there was none."""
+        return self if self._whole is None else self._whole
+
     def has(self, column: str) -> bool:
         """Whether the host named the canonical ``column``."""
         return column in self.columns
@@ -329,9 +336,9 @@ class OrderLog:
 
     # -- for the rooms above ----------------------------------------------------------------------------------------
 
-    def _lines(self, as_of: int) -> nw.LazyFrame[Any]:
-        """Paid lines before ``as_of``."""
-        return _facts.lines(self, as_of)
+    def _lines(self, as_of: int, *columns: str) -> nw.LazyFrame[Any]:
+        """Paid lines before ``as_of``; with ``columns`` only these."""
+        return _facts.lines(self, as_of, columns)
 
     def _orders(self, as_of: int, *attributes: str) -> nw.LazyFrame[Any]:
         """One row an order at ``as_of``: user_id, order_id, day, us, net, counts, attributes of its earliest line."""
@@ -364,7 +371,24 @@ class OrderLog:
             lazy=self._lazy,
             set_aside=set_aside,
             audit=audit,
+            whole=self.whole,
         )
+
+    def _all_orders(self, attributes: tuple[str, ...]) -> nw.LazyFrame[Any]:
+        """The orders of the whole log, from which those of an earlier day are told."""
+        key = ("all orders", attributes)
+        if key not in self._memory:
+            beyond = self._summary["last"] + 1
+            self._memory[key] = _engine.settle(_facts.grouped(self, beyond, attributes))
+        frame: nw.LazyFrame[Any] = self._memory[key]
+        return frame
+
+    @property
+    def _is_sorted(self) -> bool:
+        """Whether the lines lie in the order of their days, as exports mostly do: the past is then a slice."""
+        if "is_sorted" not in self._memory:
+            self._memory["is_sorted"] = _engine.is_sorted(self._frame, "day")
+        return bool(self._memory["is_sorted"])
 
     @property
     def _summary(self) -> Mapping[str, Any]:
