@@ -108,15 +108,44 @@ def cpu(function, repeats):
     return best * 1e3, answer
 
 
-def extra_memory(function):
-    """Peak resident memory over what there was before, in MB (Linux)."""
-    Path("/proc/self/clear_refs").write_text("5")
-    fields = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
-    before = int(fields["VmRSS"].split()[0])
-    answer = function()
-    fields = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
-    del answer
-    return (int(fields["VmHWM"].split()[0]) - before) / 1024
+MEMORY = """
+import sys
+from pathlib import Path
+import numpy as np
+stored = np.load(sys.argv[1])
+indptr, indices, n_items, min_count = stored["indptr"], stored["indices"], int(stored["n_items"]), int(sys.argv[3])
+if sys.argv[2] == "commlife":
+    from commlife.basket._baskets import Baskets
+    from commlife.basket._mining import search
+    small = Baskets(np.array([0, 2, 4], dtype=np.int32), np.array([0, 1, 0, 1], dtype=np.int32), ["a", "b"])
+    search(small, 1, None, 99, "compiled")
+    baskets = Baskets(indptr, indices, list(range(n_items)))
+    call = lambda: search(baskets, min_count, None, 2**31 - 2, "compiled")
+else:
+    import fim
+    tuples = [tuple(row.tolist()) for row in np.split(indices, indptr[1:-1])]
+    call = lambda: fim.eclat(tuples, supp=-min_count, zmin=1, report="a")
+def status():
+    return dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+before = int(status()["VmRSS"].split()[0])
+Path("/proc/self/clear_refs").write_text("5")
+answer = call()
+print((int(status()["VmHWM"].split()[0]) - before) / 1024)
+"""
+
+
+def extra_memory(baskets: Baskets, package: str, min_count: int) -> float:
+    """Peak resident memory of mining over what there was before, in MB, in a process of its own (Linux)."""
+    with tempfile.TemporaryDirectory() as folder:
+        stored = Path(folder) / "baskets.npz"
+        np.savez(stored, indptr=baskets.indptr, indices=baskets.indices, n_items=len(baskets.items))
+        told = subprocess.run(
+            [sys.executable, "-c", MEMORY, str(stored), package, str(min_count)],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    return float(told.stdout)
 
 
 def peers(baskets: Baskets, min_count: int):
@@ -180,8 +209,7 @@ def case(name, repeats, with_mlxtend):
         times.append(f"mlxtend {spent:8.1f} ({spent / ours:5.1f}x)")
     whole, _ = cpu(lambda: frequent_itemsets(data, min_count=min_count, algorithm="compiled").to_frame(), 2)
     encode, _ = cpu(lambda: baskets_of(data), 2)
-    memory = extra_memory(lambda: search(baskets, min_count, None, 2**31 - 2, "compiled"))
-    peer_memory = extra_memory(peers(baskets, min_count)["pyfim eclat"][0])
+    memory, peer_memory = (extra_memory(baskets, package, min_count) for package in ("commlife", "pyfim"))
     print(f"{name:20s} {size:8,} itemsets  commlife {ours:8.1f} ms  (NumPy {numpy_path:8.1f})  " + "  ".join(times))
     print(
         f"{'':20s} whole call {whole:8.1f} ms, of it encoding {encode:8.1f};  "

@@ -1,8 +1,10 @@
 """What is bought together: itemsets, rules, add-ons, units per order, hot items."""
 
 from commlife.basket.attach import AttachRate, attach_rate
+from commlife.basket.contrast import contrast_itemsets
 from commlife.basket.cross_sell import cross_sell, cross_sell_many
 from commlife.basket.heat import product_heat
+from commlife.basket.holdout import holdout_rules
 from commlife.basket.itemsets import FrequentItemsets, frequent_itemsets
 from commlife.basket.rules import AssociationRules, association_rules
 from commlife.basket.units import units_per_order
@@ -13,9 +15,11 @@ __all__ = [
     "FrequentItemsets",
     "association_rules",
     "attach_rate",
+    "contrast_itemsets",
     "cross_sell",
     "cross_sell_many",
     "frequent_itemsets",
+    "holdout_rules",
     "product_heat",
     "units_per_order",
 ]

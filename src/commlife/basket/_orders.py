@@ -21,6 +21,7 @@ __all__ = [
     "check_level",
     "check_log",
     "finest_level",
+    "grouped_baskets",
     "held_items",
     "is_order_log",
     "order_items",
@@ -76,6 +77,37 @@ def order_items(log: OrderLog, day: int, level: str) -> tuple[pd.DataFrame, int]
     known = table["item"].notna().to_numpy()
     warn_of_nameless(int((~known).sum()), len(known), level)
     return pd.DataFrame({"order": order[known], "item": table["item"].to_numpy()[known]}), n_orders
+
+
+def grouped_baskets(
+    log: OrderLog, day: int, level: str, *, since: int | None = None, by: str | None = None
+) -> tuple[Baskets, Any]:
+    """The baskets of the orders that count, dated from ``since`` on, and the value of ``by`` for each."""
+    check_level(level)
+    attributes = () if by is None else (by,)
+    if log.has("order_id"):
+        keys = ["user_id", "order_id"]
+        dated = log._orders(day, *attributes).filter(nw.col("counts"))
+        if since is not None:
+            dated = dated.filter(nw.col("day") >= since)
+        orders = collect(dated.select(*keys, *attributes))
+        orders["order"] = np.arange(len(orders))
+        table = collect(held_items(log, day, level)).merge(orders, on=keys, how="inner")
+    else:
+        log.require(level, why=f"a basket of level={level!r}")
+        lines = log._lines(day).filter(nw.col("minor") >= 0)
+        if since is not None:
+            lines = lines.filter(nw.col("day") >= since)
+        orders = collect(lines.select(nw.col(level).alias("item"), *attributes))
+        table = orders.assign(order=np.arange(len(orders)))
+    if not len(orders):
+        raise InsufficientDataError.no_payers("A basket", day_text(day))
+    known = table["item"].notna()
+    warn_of_nameless(int((~known).sum()), len(known), level)
+    table = table[known]
+    codes, labels = codes_of_labels(table["item"], level)
+    baskets = encode(table["order"].to_numpy(), codes, labels, len(orders))
+    return baskets, None if by is None else orders[by]
 
 
 def held_items(log: OrderLog, day: int, level: str) -> nw.LazyFrame[Any]:
