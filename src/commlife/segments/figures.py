@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
+    from commlife.segments.lifecycle import FittedLifecycle
     from commlife.segments.migration import Migration
     from commlife.segments.summary import SegmentSummary
 
-__all__ = ["draw_grid", "draw_migration"]
+__all__ = ["draw_grid", "draw_lifecycle", "draw_migration"]
 
 #: Readable on screen and in print, and told apart by those who do not see red and green alike.
 PALETTE = ("#1b6ca8", "#5aa9e6", "#e8a33d", "#9aa5b1", "#5c6670", "#7b5ea7")
@@ -95,4 +96,42 @@ def draw_migration(moved: Migration, ax: Any = None) -> Any:
     ax.set_xlabel("segment after")
     ax.set_ylabel("segment before (users)")
     ax.set_title("Where each segment's users went", loc="left", fontsize=11)
+    return ax
+
+
+#: Colours of the states: the base in blues and a warm one for those who came back, silence in greys.
+STATE_COLOURS = {
+    "active": "#1b6ca8",
+    "existing": "#7fb3d9",
+    "returned": "#e8a33d",
+    "new": "#4fb286",
+    "silent": "#b8c0c8",
+    "churned": "#78828c",
+}
+
+
+def draw_lifecycle(life: FittedLifecycle, ax: Any = None) -> Any:
+    """The states over time: the base stacked above the line, who is silent or churned below it."""
+    ax = axes(ax, (7.2, 4.2))
+    stocks = life.counts.groupby(["period", "state"], sort=True)["users"].sum().unstack("state")
+    at = np.arange(len(stocks))
+    above, below = np.zeros(len(at)), np.zeros(len(at))
+    for state in ("active", "existing", "returned", "new"):
+        users = stocks[state].to_numpy(dtype=float)
+        if users.any():
+            ax.bar(at, users, bottom=above, width=0.86, color=STATE_COLOURS[state], label=state)
+        above += users
+    for state in ("silent", "churned"):
+        users = stocks[state].to_numpy(dtype=float)
+        if users.any():
+            ax.bar(at, -users, bottom=-below, width=0.86, color=STATE_COLOURS[state], label=state)
+        below += users
+    step = max(1, len(at) // 8)
+    days = [f"{day:%Y-%m-%d}" for day in stocks.index[::step]]
+    ax.set_xticks(at[::step], days, rotation=30, ha="right", fontsize=8)
+    ax.axhline(0, color="#20303c", linewidth=0.8)
+    ax.yaxis.set_major_formatter(lambda value, _: f"{abs(value):,.0f}")
+    ax.set_ylabel("users (below the line: not in the base)")
+    ax.legend(frameon=False, fontsize=8, ncols=3, loc="upper left")
+    plain(ax, f"Users by state at the end of each period of {life.spec.period}")
     return ax

@@ -1,0 +1,348 @@
+"""Flows: who came, stayed, fell silent and returned in each period, in users and in money; one computation for all.
+
+Each row of the plan is one period in which a user ordered, with the distance to the one before and the one after.
+What a user did there and what follows from it are two small codes; counted by group and period they hold every stock
+and flow of the table, so that no users x periods table is made and the cost is that of the orders.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import narwhals.stable.v2 as nw
+import numpy as np
+import pandas as pd
+
+from commlife import _engine
+from commlife.errors import ConfigError, InsufficientDataError
+from commlife.features.activity import NONE_BEFORE
+from commlife.features.periods import with_period_index
+from commlife.features.users import own_attributes, warn_if_left_truncated, with_existing
+from commlife.orders.calendar import Duration, Period, complete_until, day_text
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from commlife.orders import OrderLog
+
+__all__ = [
+    "CHURNS",
+    "EXISTING",
+    "FROM_CHURNED",
+    "FROM_SILENT",
+    "IDLE",
+    "KEPT",
+    "LAPSES",
+    "NEVER",
+    "NEW",
+    "NEXT",
+    "Flows",
+    "Runs",
+    "activity_runs",
+    "attribute_names",
+    "stocks_and_flows",
+]
+
+#: How a user came to be in the base in a period with an order: for the first time, for the first time that the log
+#: shows, without having been away, after a silence, after a long one.
+NEW, EXISTING, KEPT, FROM_SILENT, FROM_CHURNED = range(5)
+#: What follows on a period with an order: an order in the next one, a pause within the base, a silence that ends or
+#: may end before it is long, a long silence.
+NEXT, IDLE, LAPSES, CHURNS = range(4)
+#: Stands for "no silence is ever called long".
+NEVER = 2**30
+
+#: Attributes of orders by which users may be grouped.
+ATTRIBUTES = ("community", "channel", "category", "coupon_id", "item_id", "address_id")
+
+
+def attribute_names(by: str | Sequence[str] | None) -> tuple[str, ...]:
+    """The attributes to group by, as a tuple.
+
+    Raises:
+        ConfigError: If a name is unknown or stands twice.
+    """
+    names = () if by is None else (by,) if isinstance(by, str) else tuple(by)
+    for name in names:
+        if name not in ATTRIBUTES:
+            raise ConfigError.unknown_name("by: the attribute", name, ATTRIBUTES)
+    if len(set(names)) < len(names):
+        raise ConfigError(f"by names each attribute once; seen {list(names)!r:.80}.")
+    return names
+
+
+@dataclass(frozen=True)
+class Runs:
+    """The plans behind a table of flows.
+
+    Attributes:
+        active: One row a user and period with an order that counts, up to the last complete period: user_id, index,
+            net (all orders of the period, refunds included), entry, exit, up and down (what a user who was kept
+            spends more or less than in the period before), and the groups.
+        refunds: One row a user and period with nothing but refunds: user_id, index, net, and the groups.
+        last: Index of the newest complete period.
+        tells_existing: Whether some users may have lived before the log shows them.
+    """
+
+    active: nw.LazyFrame[Any]
+    refunds: nw.LazyFrame[Any]
+    last: int
+    tells_existing: bool
+
+
+def activity_runs(
+    log: OrderLog,
+    as_of: int,
+    *,
+    period: Period,
+    silent_after: int,
+    churned_after: int,
+    washout: Duration | None,
+    by: tuple[str, ...],
+) -> Runs:
+    """Code each user's active periods by what came before and what came after."""
+    observation = log.observation
+    last = period.last_complete(as_of=as_of, until=complete_until(as_of, observation.until))
+    counted = log._orders(as_of).with_columns(nw.col("counts").cast(nw.Int64).alias("orders"))
+    counted = with_period_index(counted, log, period, as_of=as_of)
+    cells = counted.group_by("user_id", "index").agg(nw.col("orders").sum(), nw.col("net").sum())
+    cells = _engine.settle(cells.with_columns(nw.col("orders", "net").cast(nw.Int64)))
+    active = cells.filter(nw.col("orders") > 0).select("user_id", "index", "net")
+    active = _engine.with_previous(active, "index", by="user_id", into="previous")
+    active = active.with_columns((0 - nw.col("index")).alias("backwards"))
+    active = _engine.with_previous(active, "backwards", by="user_id", into="next")
+    active = _engine.settle(active.filter(nw.col("index") <= last))
+    earlier = active.select("user_id", (nw.col("index") + 1).alias("index"), nw.col("net").alias("before"))
+    active = active.join(earlier, on=["user_id", "index"], how="left")
+    refunds = cells.filter(nw.col("orders") == 0, nw.col("index") <= last).select("user_id", "index", "net")
+
+    firsts = log._orders(as_of).filter(nw.col("counts")).group_by("user_id").agg(nw.col("day").min().alias("first_day"))
+    warn_if_left_truncated(firsts, log, as_of, washout=washout)
+    seen_from = log.first_day
+    tells_existing = (
+        washout is not None
+        or log.has("first_ordered_at")
+        or (seen_from is not None and seen_from < day_text(observation.first))
+    )
+    existing = nw.lit(0)
+    if tells_existing:
+        users = with_existing(firsts, log, washout=washout)
+        users = users.select("user_id", nw.col("existing").cast(nw.Int64).alias("existing"))
+        active = active.join(users, on="user_id", how="left")
+        existing = nw.col("existing")
+    if by:
+        groups = own_attributes(log, as_of, *by)
+        active = active.join(groups, on="user_id", how="left")
+        refunds = refunds.join(groups, on="user_id", how="left")
+    active = _coded(active, existing, silent_after=silent_after, churned_after=churned_after)
+    columns = ("user_id", "index", "net", "entry", "exit", "up", "down", *by)
+    return Runs(_engine.settle(active.select(*columns)), refunds, last, tells_existing)
+
+
+def _coded(active: nw.LazyFrame[Any], existing: nw.Expr, *, silent_after: int, churned_after: int) -> nw.LazyFrame[Any]:
+    """Add entry, exit, up and down."""
+    since = nw.col("index") - nw.col("previous")
+    until = -nw.col("next") - nw.col("index")
+    is_first = nw.col("previous") == NONE_BEFORE
+    entry = (
+        nw.when(is_first)
+        .then(nw.when(existing == 1).then(nw.lit(EXISTING)).otherwise(nw.lit(NEW)))
+        .otherwise(
+            nw.when(since <= silent_after)
+            .then(nw.lit(KEPT))
+            .otherwise(nw.when(since <= churned_after).then(nw.lit(FROM_SILENT)).otherwise(nw.lit(FROM_CHURNED)))
+        )
+    )
+    follows = (
+        nw.when(until == 1)
+        .then(nw.lit(NEXT))
+        .otherwise(
+            nw.when(until <= silent_after)
+            .then(nw.lit(IDLE))
+            .otherwise(nw.when(until <= churned_after).then(nw.lit(LAPSES)).otherwise(nw.lit(CHURNS)))
+        )
+    )
+    more = nw.col("net") - nw.col("before").fill_null(0).cast(nw.Int64)
+    active = active.with_columns(
+        entry.cast(nw.Int64).alias("entry"), follows.cast(nw.Int64).alias("exit"), more.alias("more")
+    )
+    return active.with_columns(
+        nw.when(nw.col("more") > 0).then(nw.col("more")).otherwise(nw.lit(0)).cast(nw.Int64).alias("up"),
+        nw.when(nw.col("more") < 0).then(0 - nw.col("more")).otherwise(nw.lit(0)).cast(nw.Int64).alias("down"),
+    )
+
+
+@dataclass(frozen=True)
+class Flows:
+    """Stocks and flows by group (rows) and period (columns), in whole users and minor units of money.
+
+    Attributes:
+        groups: The values of the grouping attributes, a row a group; one row without columns where there are none.
+        by: Names of the grouping attributes.
+        first: Index of the first period.
+        starts: First day of each period, ``datetime64[us]``, ascending.
+        silent_after: Periods without an order after which a user has left the base.
+        tells_existing: Whether some users may have lived before the log shows them.
+        new: Users whose first order lies in the period; likewise ``existing`` (first seen, not new),
+            ``from_silent`` and ``from_churned`` (returned).
+        lapsed: Users who left the base; ``to_churned``: whose silence became long.
+        new_lapsed: Users who were new one period ago and have left the base; likewise ``existing_lapsed`` and
+            ``returned_lapsed`` (those are part of ``lapsed``).
+        money: Revenue of the period and its flows, by name: ``revenue, new, existing, returned, expansion,
+            contraction, lapsed``.
+    """
+
+    groups: pd.DataFrame
+    by: tuple[str, ...]
+    first: int
+    starts: NDArray[Any]
+    silent_after: int
+    tells_existing: bool
+    new: NDArray[np.int64]
+    existing: NDArray[np.int64]
+    from_silent: NDArray[np.int64]
+    from_churned: NDArray[np.int64]
+    lapsed: NDArray[np.int64]
+    to_churned: NDArray[np.int64]
+    new_lapsed: NDArray[np.int64]
+    existing_lapsed: NDArray[np.int64]
+    returned_lapsed: NDArray[np.int64]
+    money: dict[str, NDArray[np.int64]]
+
+    @property
+    def returned(self) -> NDArray[np.int64]:
+        """Users who ordered after a silence of any length."""
+        return self.from_silent + self.from_churned
+
+    @cached_property
+    def base(self) -> NDArray[np.int64]:
+        """Users in the base at the end of each period."""
+        return np.cumsum(self.new + self.existing + self.returned - self.lapsed, axis=1)
+
+    @property
+    def kept(self) -> NDArray[np.int64]:
+        """Users in the base at the end of this period and of the one before."""
+        return self.base - self.new - self.existing - self.returned
+
+    @cached_property
+    def silent(self) -> NDArray[np.int64]:
+        """Users who have been silent, not for long, at the end of each period."""
+        return np.cumsum(self.lapsed - self.from_silent - self.to_churned, axis=1)
+
+    @cached_property
+    def churned(self) -> NDArray[np.int64]:
+        """Users whose silence is long at the end of each period."""
+        return np.cumsum(self.to_churned - self.from_churned, axis=1)
+
+    def table(self, columns: dict[str, NDArray[Any]]) -> pd.DataFrame:
+        """One row a group and period, groups first: the groups, ``period``, and the columns given."""
+        n_groups, n_periods = self.new.shape
+        repeated = self.groups.iloc[np.repeat(np.arange(n_groups), n_periods)].reset_index(drop=True)
+        repeated["period"] = np.tile(self.starts, n_groups)
+        return repeated.assign(**{name: values.ravel() for name, values in columns.items()})
+
+    def growth(self, *, scale: int) -> pd.DataFrame:
+        """Growth accounting: users and money of each group and period, closing exactly."""
+        lapsed = self.lapsed
+        gained = self.new + self.existing + self.returned
+        quick = np.where(lapsed > 0, gained / np.maximum(lapsed, 1), np.nan)
+        columns: dict[str, NDArray[Any]] = {"active_users": self.base, "new": self.new}
+        if self.tells_existing:
+            columns["existing"] = self.existing
+        columns |= {"retained": self.kept, "returned": self.returned, "lapsed": lapsed, "quick_ratio": quick}
+        for name, minor in self.money.items():
+            if name != "existing" or self.tells_existing:
+                columns[name if name == "revenue" else f"revenue_{name}"] = minor / scale
+        return self.table(columns)
+
+
+def stocks_and_flows(
+    runs: Runs, *, period: Period, as_of: int, silent_after: int, churned_after: int, by: tuple[str, ...], what: str
+) -> Flows:
+    """Count the runs by group and period, and draw every stock and flow from the counts.
+
+    Raises:
+        InsufficientDataError: If no complete period holds an order that counts.
+    """
+    keys = (*by, "index")
+    counted = runs.active.with_columns(
+        nw.when(nw.col("net") < 0).then(0 - nw.col("net")).otherwise(nw.lit(0)).cast(nw.Int64).alias("below")
+    )
+    money = ("net", "below", "up", "down")
+    cells = _engine.collect(
+        counted.group_by(*keys, "entry", "exit").agg(nw.len().alias("users"), *(nw.col(name).sum() for name in money))
+    )
+    refunds = _engine.collect(runs.refunds.group_by(*keys).agg(nw.col("net").sum()))
+    if cells.empty:
+        raise InsufficientDataError(
+            f"{what} needs an order that counts in a complete period ({period}) before {day_text(as_of)}, the log "
+            "holds none. Use a shorter period or a later as_of."
+        )
+    first = int(min(cells["index"].min(), refunds["index"].min() if len(refunds) else cells["index"].min()))
+    groups, group_of, refund_group_of = _grouped(cells, refunds, by)
+    shape = (len(groups), runs.last - first + 1)
+    at = group_of, cells["index"].to_numpy() - first
+    entry, leaves = cells["entry"].to_numpy(), cells["exit"].to_numpy()
+    users = cells["users"].to_numpy(dtype=np.int64)
+    net, below, up, down = (cells[name].to_numpy(dtype=np.int64) for name in money)
+
+    def total(values: NDArray[np.int64], chosen: NDArray[np.bool_], *, later: int = 0) -> NDArray[np.int64]:
+        """Sums by group and period of the chosen cells, booked so many periods later."""
+        table = np.zeros(shape, dtype=np.int64)
+        kept = chosen & (at[1] + later < shape[1])
+        np.add.at(table, (at[0][kept], at[1][kept] + later), values[kept])
+        return table
+
+    away = leaves >= LAPSES
+    every = np.ones(len(cells), dtype=bool)
+    returned = entry >= FROM_SILENT
+    at_once = away if silent_after == 1 else ~every
+    revenue_of_refunds = np.zeros(shape, dtype=np.int64)
+    np.add.at(revenue_of_refunds, (refund_group_of, refunds["index"].to_numpy() - first), refunds["net"].to_numpy())
+    # A refund on its own lowers the period it falls in and lets the next one recover.
+    after_refunds = np.zeros(shape, dtype=np.int64)
+    after_refunds[:, 1:] = revenue_of_refunds[:, :-1]
+    # Whoever pauses within the base spends nothing in the next period: a contraction, and no lapse.
+    pauses = (leaves != NEXT) & ~at_once
+    return Flows(
+        groups=groups,
+        by=by,
+        first=first,
+        starts=period.starts(first, runs.last, as_of=as_of),
+        silent_after=silent_after,
+        tells_existing=runs.tells_existing,
+        new=total(users, entry == NEW),
+        existing=total(users, entry == EXISTING),
+        from_silent=total(users, entry == FROM_SILENT),
+        from_churned=total(users, entry == FROM_CHURNED),
+        lapsed=total(users, away, later=silent_after),
+        to_churned=total(users, leaves == CHURNS, later=churned_after),
+        new_lapsed=total(users, at_once & (entry == NEW), later=1),
+        existing_lapsed=total(users, at_once & (entry == EXISTING), later=1),
+        returned_lapsed=total(users, at_once & returned, later=1),
+        money={
+            "revenue": total(net, every) + revenue_of_refunds,
+            "new": total(net, entry == NEW),
+            "existing": total(net, entry == EXISTING),
+            "returned": total(net, returned),
+            "expansion": total(up, entry == KEPT) + total(below, pauses, later=1) - after_refunds,
+            "contraction": total(down, entry == KEPT) + total(net + below, pauses, later=1) - revenue_of_refunds,
+            "lapsed": total(net, at_once, later=1),
+        },
+    )
+
+
+def _grouped(
+    cells: pd.DataFrame, refunds: pd.DataFrame, by: tuple[str, ...]
+) -> tuple[pd.DataFrame, NDArray[np.int64], NDArray[np.int64]]:
+    """The groups, sorted, nulls last; and the number of the group of each cell."""
+    if not by:
+        none = pd.DataFrame(index=range(1))
+        return none, np.zeros(len(cells), dtype=np.int64), np.zeros(len(refunds), dtype=np.int64)
+    both = pd.concat([cells[list(by)], refunds[list(by)]], ignore_index=True)
+    numbers = both.groupby(list(by), dropna=False, sort=True).ngroup().to_numpy().astype(np.int64)
+    groups = both.assign(_number=numbers).drop_duplicates("_number").sort_values("_number")
+    return groups[list(by)].reset_index(drop=True), numbers[: len(cells)], numbers[len(cells) :]
