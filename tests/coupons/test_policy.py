@@ -48,7 +48,7 @@ def policy(**changes) -> Policy:
     return Policy(**{"rules": RULES, "holdout": 0.1, "salt": "week 12", **changes})
 
 
-@settings(max_examples=25)
+@settings(max_examples=12)
 @given(st.integers(0, 1_000), st.floats(0, 800), st.sampled_from([0.0, 0.05, 0.5]))
 def test_laws_of_every_plan(seed: int, budget: float, overspend: float) -> None:
     users = community(60, seed)
@@ -157,7 +157,7 @@ def test_the_holdout_is_stable_and_measures_each_rule() -> None:
     assert ((shares > 0.05) & (shares < 0.15)).all()
 
 
-@settings(max_examples=10)
+@settings(max_examples=6)
 @given(st.randoms(use_true_random=False))
 def test_the_order_of_users_changes_neither_value_nor_cost(shuffler) -> None:
     users = community(25, 3)

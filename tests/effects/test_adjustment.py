@@ -27,13 +27,13 @@ CALL = {"treatment": "coupon", "outcome": "spend", "covariates": ["away", "size"
 
 
 def test_intervals_cover_the_known_effect() -> None:
-    """120 logs with the effect 1 on average: 95% intervals hold it in 106 to 119 of them; the raw gap never does."""
+    """80 logs with the effect 1 on average: 95% intervals hold it in 70 or more of them; the raw gap never does."""
     held, raw = 0, 0
-    for seed in range(120):
+    for seed in range(80):
         effect = adjusted_effect(targeted(500, seed), **CALL)
         held += effect.effect_size_ci_lower <= 1 <= effect.effect_size_ci_upper
         raw += effect.raw_difference > 0.5
-    assert 106 <= held <= 119
+    assert 70 <= held <= 80
     assert raw == 0
 
 

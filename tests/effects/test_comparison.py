@@ -154,16 +154,16 @@ def test_clusters_that_move_together_widen_the_interval() -> None:
 
 
 def test_intervals_cover_the_true_effect() -> None:
-    """Known effect 0.3, 300 trials, 95% intervals: between 91% and 99% must hold it."""
+    """Known effect 0.3, 150 trials, 95% intervals: between 90% and 99% must hold it."""
     rng = np.random.default_rng(5)
     held = 0
-    for _ in range(300):
+    for _ in range(150):
         arm = rng.permutation(np.repeat([0, 1], 40))
         x = rng.normal(size=80)
         frame = pd.DataFrame({"arm": arm, "x": x, "y": x + rng.normal(size=80) + 0.3 * arm})
         row = compare(frame, treatment="arm", control=0, outcome="y", covariate="x").iloc[0]
         held += row.effect_size_ci_lower <= 0.3 <= row.effect_size_ci_upper
-    assert 273 <= held <= 297
+    assert 135 <= held <= 149
 
 
 @given(st.randoms(use_true_random=False))

@@ -49,16 +49,16 @@ def targeted_log(n: int, seed: int) -> tuple[pd.DataFrame, float]:
 
 
 def test_a_targeted_log_is_read_right_with_its_own_probabilities() -> None:
-    """200 logs: the doubly robust interval holds the truth about 95 times in 100; the naive mean does not."""
+    """120 logs: the doubly robust interval holds the truth about 95 times in 100; the naive mean does not."""
     held = 0
-    for seed in range(200):
+    for seed in range(120):
         frame, truth = targeted_log(300, seed)
         result = off_policy_value(
             frame, treatment="given", outcome="y", policy="advice", propensity="chance", covariates=["x"]
         ).to_frame()
         row = result.set_index("estimator").loc["DR"]
         held += row.ci_lower <= truth <= row.ci_upper
-    assert 180 <= held <= 199
+    assert 106 <= held <= 119
 
 
 def test_pretending_that_a_targeted_log_was_random_misleads() -> None:
