@@ -14,16 +14,6 @@ from commlife.errors import ConfigError, InsufficientDataError
 SMALL = {"n_trees": 60, "refits": 4, "resamples": 60}
 
 
-@pytest.fixture(scope="module")
-def world() -> Community:
-    return cl.datasets.make_community(n_users=700, seed=3, n_communities=4)
-
-
-@pytest.fixture(scope="module")
-def model(world: Community) -> FittedSilenceModel:
-    return SilenceModel(**SMALL).fit(world.log, as_of=world.as_of)
-
-
 def test_every_active_user_gets_a_probability(world: Community, model: FittedSilenceModel) -> None:
     told = model.predict(world.log, as_of=world.as_of)
     assert told.columns.tolist() == ["user_id", "p_silent"]

@@ -2,6 +2,7 @@
 
 from commlife.churn.catalogue import CATALOGUE, Feature
 from commlife.churn.fitted import FittedSilenceModel
+from commlife.churn.horizon import SuggestedHorizon, suggest_horizon
 from commlife.churn.host import HostFeatures
 from commlife.churn.model import SilenceModel
 from commlife.churn.panel import Panel, SilencePanel, Snapshot
@@ -15,4 +16,6 @@ __all__ = [
     "SilenceModel",
     "SilencePanel",
     "Snapshot",
+    "SuggestedHorizon",
+    "suggest_horizon",
 ]

@@ -33,10 +33,11 @@ def user_facts(log: OrderLog, day: int, active_within: int) -> pd.DataFrame:
 
     All columns but user_id and community are float64 of whole numbers; null where there is nothing to count.
     """
-    counting = _counting(log, day)
+    orders = _orders(log, day)
+    counting = orders.filter(nw.col("counts"))
     users = _from_orders(counting, day)
     active = _engine.settle(users.filter(nw.col("last") >= day - active_within))
-    parts = [_from_days(counting, users), _from_weeks(counting, day), _from_lines(log, day)]
+    parts = [_from_money(orders, day), _from_days(counting, users), _from_weeks(counting, day), _from_lines(log, day)]
     parts += [_distinct(log, day, name) for name in ("community", "channel", "address_id") if log.has(name)]
     if log.has("category"):
         parts.append(_from_categories(log, day))
@@ -54,14 +55,13 @@ def user_facts(log: OrderLog, day: int, active_within: int) -> pd.DataFrame:
 
 def label_facts(log: OrderLog, start: int, end: int) -> pd.DataFrame:
     """user_id of those with an order that counts in [start, end), as known at ``end``."""
-    within = _counting(log, end).filter(nw.col("day") >= start)
+    within = _orders(log, end).filter(nw.col("counts") & (nw.col("day") >= start))
     return _engine.collect(within.select("user_id").unique())
 
 
-def _counting(log: OrderLog, day: int) -> Plan:
+def _orders(log: OrderLog, day: int) -> Plan:
     # The community goes along everywhere, so that one settled table of orders serves every part.
-    attributes = ("community",) if log.has("community") else ()
-    return log._orders(day, *attributes).filter(nw.col("counts"))
+    return log._orders(day, *(("community",) if log.has("community") else ()))
 
 
 def _flag(condition: nw.Expr, name: str) -> nw.Expr:
@@ -80,22 +80,31 @@ def _from_orders(counting: Plan, day: int) -> Plan:
         _flag((nw.col("day") + 3) % 7 >= 5, "n_weekend"),
         _flag(hour >= _EVENING, "n_evening"),
         hour.cast(nw.Int64).alias("hours"),
-    ).with_columns(
-        (nw.col("net") * nw.col("n7")).alias("net7"),
-        (nw.col("net") * nw.col("n28")).alias("net28"),
-        (nw.col("net") * nw.col("n90")).alias("net90"),
-        (nw.col("net") * nw.col("n_before")).alias("net_before"),
     )
     sums = ("n7", "n28", "n90", "n_before", "n_base", "n_weekend", "n_evening", "hours")
-    money = ("net", "net7", "net28", "net90", "net_before")
     whole = flagged.group_by("user_id").agg(
         nw.len().alias("n"),
         nw.col("day").min().alias("first"),
         nw.col("day").max().alias("last"),
         nw.col("net").max().alias("net_max"),
-        *(nw.col(name).sum() for name in (*sums, *money)),
+        *(nw.col(name).sum() for name in sums),
     )
-    return _engine.settle(whole.with_columns(nw.col("n", "first", "last", *sums, *money).cast(nw.Int64)))
+    return _engine.settle(whole.with_columns(nw.col("n", "first", "last", *sums).cast(nw.Int64)))
+
+
+def _from_money(orders: Plan, day: int) -> Plan:
+    """Net spend of all orders: a refund lowers it on its own day, and counts for nothing else."""
+    age = day - nw.col("day")
+    net = nw.col("net")
+    flagged = orders.with_columns(
+        (net * (age <= 7).cast(nw.Int64)).alias("net7"),
+        (net * (age <= 28).cast(nw.Int64)).alias("net28"),
+        (net * (age <= 90).cast(nw.Int64)).alias("net90"),
+        (net * ((age > 28) & (age <= 56)).cast(nw.Int64)).alias("net_before"),
+    )
+    return flagged.group_by("user_id").agg(
+        *(nw.col(name).sum() for name in ("net", "net7", "net28", "net90", "net_before"))
+    )
 
 
 def _from_days(counting: Plan, users: Plan) -> Plan:

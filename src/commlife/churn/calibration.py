@@ -7,14 +7,18 @@ from typing import Any
 
 import numpy as np
 
-from commlife.churn._logit import expit, fit_logit
+from commlife.churn._logit import expit
 
 __all__ = ["AffineMap", "fit_affine"]
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 
-#: The slope of a map that was learned from few users may come out absurd; a forecast never turns around.
-_LEAST_SLOPE, _MOST_SLOPE = 0.05, 5.0
+#: How far a slope is expected to lie from 1 before any user of the calibration snapshot is seen (a standard
+#: deviation): a few hundred users alone would stretch forecasts by chance.
+_PRIOR = 0.15
+#: A forecast never turns around, whatever few users say.
+_LEAST_SLOPE = 0.05
+_STEPS, _CLOSE = 50, 1e-12
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,26 +45,24 @@ class AffineMap:
 
 
 def fit_affine(margin: Array, silent: Array, *, source: str) -> AffineMap:
-    """Learn the map from the users of one snapshot by maximum likelihood.
+    """Learn the map from the users of one snapshot: the level freely, the slope with a weak prior around 1.
 
-    Where the slope is no use (turned around, or absurd: too few users) only the level is learned.
-
-    Raises:
-        InsufficientDataError: If all of them, or none, fell silent.
+    Args:
+        margin: Log-odds by a model that has not seen these outcomes.
+        silent: 1.0 where the user fell silent; both outcomes must be there.
+        source: What the map is to say of its origin.
     """
-    line = fit_logit(margin[:, None], silent)
-    if _LEAST_SLOPE <= line.slopes[0] <= _MOST_SLOPE:
-        return AffineMap(line.intercept, line.slopes[0], source)
-    return AffineMap(_level(margin, silent), 1.0, source)
-
-
-def _level(margin: Array, silent: Array) -> float:
-    """The shift that makes the mean forecast the share that fell silent (by bisection)."""
-    low, high = -50.0, 50.0
-    for _ in range(100):
-        middle = 0.5 * (low + high)
-        if expit(margin + middle).mean() < silent.mean():
-            low = middle
-        else:
-            high = middle
-    return 0.5 * (low + high)
+    shift, slope = 0.0, 1.0
+    X = np.column_stack([np.ones(len(margin)), margin])
+    for _ in range(_STEPS):
+        p = expit(shift + slope * margin)
+        gradient = X.T @ (p - silent) + np.array([0.0, (slope - 1.0) / _PRIOR**2])
+        hessian = (X * (p * (1 - p))[:, None]).T @ X + np.diag([1e-9, 1.0 / _PRIOR**2])
+        step = np.linalg.solve(hessian, gradient)
+        size = float(gradient @ step)
+        # Two parameters and a convex loss: steps are shortened only far from the answer.
+        scale = min(1.0, 2.0 / max(float(np.abs(step).max()), 1e-300))
+        shift, slope = shift - scale * float(step[0]), max(slope - scale * float(step[1]), _LEAST_SLOPE)
+        if size < _CLOSE * len(margin):
+            break
+    return AffineMap(shift, slope, source)

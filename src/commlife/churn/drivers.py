@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from commlife.churn.catalogue import Feature
     from commlife.churn.forest import Forest
 
-__all__ = ["COLUMNS", "Population", "driver_table"]
+__all__ = ["COLUMNS", "Population", "Refit", "driver_table"]
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 Ranks = np.ndarray[Any, np.dtype[np.int64]]
@@ -54,6 +54,19 @@ class Population:
 
 
 @dataclass(frozen=True)
+class Refit:
+    """A forest grown on half of the users, with a straight line of its own.
+
+    Attributes:
+        forest: The trees.
+        calibration: Learned from users that the trees have not seen.
+    """
+
+    forest: Forest
+    calibration: AffineMap
+
+
+@dataclass(frozen=True)
 class _Rows:
     """One level (groups or features) of a table, as arrays along the drivers."""
 
@@ -66,7 +79,7 @@ def driver_table(
     population: Population,
     *,
     forest: Forest,
-    committee: tuple[Forest, ...],
+    committee: tuple[Refit, ...],
     committee_scale: float,
     calibration: AffineMap,
     features: tuple[Feature, ...],
@@ -86,7 +99,7 @@ def driver_table(
     group_rows, feature_rows = _levels(forest, calibration, X, groups, names, leaders)
     stride = max(1, -(-len(X) // _COMMITTEE_ROWS))
     few = X[::stride]
-    told = [_levels(member, calibration, few, groups, names, leaders) for member in committee]
+    told = [_levels(member.forest, member.calibration, few, groups, names, leaders) for member in committee]
     here = _levels(forest, calibration, few, groups, names, leaders) if committee else (group_rows, feature_rows)
     levels = []
     for level, points, rows, others, same in (

@@ -14,7 +14,7 @@ from commlife.churn import drift, storage
 from commlife.churn._explained import explain
 from commlife.churn.calibration import AffineMap
 from commlife.churn.catalogue import CATALOGUE, Feature
-from commlife.churn.drivers import Population, driver_table
+from commlife.churn.drivers import Population, Refit, driver_table
 from commlife.churn.evaluation import Evaluation
 from commlife.churn.forest import Forest
 from commlife.churn.reasons import COLUMNS, reason_table
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from commlife.churn.panel import Snapshot
     from commlife.orders import OrderLog
 
-__all__ = ["FittedSilenceModel", "Reference", "SingleExplanation"]
+__all__ = ["FittedSilenceModel", "Reference", "Refit", "SingleExplanation"]
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 LANGUAGES = ("en", "zh")
@@ -92,7 +92,7 @@ class FittedSilenceModel:
         features: The features that it uses.
         forest: The trees.
         calibration: The straight line through the log-odds.
-        committee: Forests grown on half of the users each, for intervals.
+        committee: Refits to half of the users each, for intervals.
         committee_scale: Factor from their spread to that of a full fit.
         groups: Correlated features, explained together.
         evaluation_result: Scores, paired differences and verdict.
@@ -107,7 +107,7 @@ class FittedSilenceModel:
     features: tuple[Feature, ...]
     forest: Forest
     calibration: AffineMap
-    committee: tuple[Forest, ...]
+    committee: tuple[Refit, ...]
     committee_scale: float
     groups: tuple[tuple[str, ...], ...]
     evaluation_result: Evaluation = field(repr=False)

@@ -91,7 +91,7 @@ class HostFeatures:
         for name in ("user_id", known_at):
             if name not in table.columns:
                 raise ConfigError.unknown_name("HostFeatures.from_history: the column", name, map(str, table.columns))
-        times = pd.to_datetime(table[known_at], errors="coerce")
+        times = pd.to_datetime(table[known_at], errors="coerce", format="ISO8601")
         if times.isna().any():
             raise ConfigError(
                 f"HostFeatures.from_history: {int(times.isna().sum())} values of {known_at!r} are no time."

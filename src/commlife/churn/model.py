@@ -9,18 +9,18 @@ import pandas as pd
 from pydantic import Field, field_validator
 
 from commlife._model import FittedOn, Spec, library_version
-from commlife.churn import baselines, drift
+from commlife.churn import baselines, drift, learning
 from commlife.churn._canon import canonical_order, row_hashes
 from commlife.churn.calibration import AffineMap, fit_affine
 from commlife.churn.evaluation import Evaluation, evaluate
 from commlife.churn.fitted import FittedSilenceModel, Reference
-from commlife.churn.forest import Forest, grow
 from commlife.churn.groups import correlation_groups
-from commlife.churn.panel import Panel, SilencePanel, Snapshot, row_order
+from commlife.churn.panel import Panel, SilencePanel, Snapshot
 from commlife.errors import ConfigError, InsufficientDataError
 from commlife.orders.calendar import DayField, Duration, Timestamp
 
 if TYPE_CHECKING:
+    from commlife.churn.forest import Forest
     from commlife.churn.host import HostFeatures
     from commlife.orders import OrderLog
 
@@ -30,8 +30,6 @@ Array = np.ndarray[Any, np.dtype[np.float64]]
 
 #: Users of the reference sample, on which driver tables are made.
 _REFERENCE = 4_000
-#: Users of a refit at most: the spread is scaled to the full number.
-_REFIT_USERS = 10_000
 #: Fewest users of either outcome from which a model is learned, and on which it is judged.
 _LEAST = 20
 
@@ -141,20 +139,18 @@ class SilenceModel(Spec):
         _require_both(known, "learn from")
         _require_both((test,), "be judged on")
         names = _varying(known)
-        calibration, forest = self._learn(fits, calibrating, names)
+        rows = learning.stack(known, names)
+        learned = learning.learn(rows, self, seed=self.seed)
+        calibration, forest = learned.calibration, learned.forest
         evaluation = self._evaluate(forest, calibration, fits, calibrating, test, log)
-        committee, scale = self._refit(known, names)
-        stacked = pd.concat([s.features[names] for s in known], ignore_index=True)
-        order, user = row_order(known)
-        groups = correlation_groups(stacked.iloc[order])
+        committee, scale = learning.refits(rows, self)
+        groups = correlation_groups(rows.table)
         reference = _reference(now, forest, calibration)
         features = tuple(feature for feature in panel.features if feature.name in names)
-        scores = calibration.probability(forest.margin(stacked))
+        scores = calibration.probability(forest.margin(rows.table))
         return FittedSilenceModel(
             spec=self,
-            fitted_on=FittedOn(
-                as_of=panel.as_of, rows=len(stacked), users=int(user.max()) + 1, version=library_version()
-            ),
+            fitted_on=FittedOn(as_of=panel.as_of, rows=len(rows.silent), users=rows.users, version=library_version()),
             features=features,
             forest=forest,
             calibration=calibration,
@@ -163,32 +159,10 @@ class SilenceModel(Spec):
             groups=groups,
             evaluation_result=evaluation,
             reference=reference,
-            profile=drift.profile(stacked, scores),
+            profile=drift.profile(rows.table, scores),
             test_day=test.day,
             reliability=_reliability(calibration.probability(forest.margin(test.features)), test),
         )
-
-    def _grow(self, features: pd.DataFrame, silent: Array, seed: int) -> Forest:
-        return grow(
-            features,
-            silent,
-            rounds=self.n_trees,
-            depth=self.max_depth,
-            rate=self.learning_rate,
-            seed=seed,
-            n_jobs=self.n_jobs,
-        )
-
-    def _learn(
-        self, fits: tuple[Snapshot, ...], calibrating: tuple[Snapshot, ...], names: list[str]
-    ) -> tuple[AffineMap, Forest]:
-        """The straight line from a forest that has not seen the calibration snapshot, then the forest with it."""
-        if not calibrating:
-            return AffineMap(), self._grow(*_stacked(fits, names), self.seed)
-        first = self._grow(*_stacked(fits, names), self.seed)
-        (middle,) = calibrating
-        line = fit_affine(first.margin(middle.features), _known(middle), source=self.calibration)
-        return line, self._grow(*_stacked((*fits, *calibrating), names), self.seed)
 
     def _evaluate(
         self,
@@ -223,34 +197,10 @@ class SilenceModel(Spec):
         rng = np.random.default_rng([self.seed, 1])
         return evaluate(forecasts, _known(test), resamples=self.resamples, rng=rng, day=test.day, horizon=self.horizon)
 
-    def _refit(self, known: tuple[Snapshot, ...], names: list[str]) -> tuple[tuple[Forest, ...], float]:
-        """Forests grown on half of the users each (whole users, all their snapshots), and the scale of their spread."""
-        order, user = row_order(known)
-        n = int(user.max()) + 1
-        m = min(n // 2, _REFIT_USERS)
-        table = pd.concat([s.features[names] for s in known], ignore_index=True).iloc[order]
-        silent = np.concatenate([_known(s) for s in known])[order]
-        owner = user[order]
-        rng = np.random.default_rng([self.seed, 2])
-        committee = []
-        for number in range(self.refits):
-            chosen = np.zeros(n, dtype=bool)
-            chosen[rng.permutation(n)[:m]] = True
-            rows = chosen[owner]
-            committee.append(self._grow(table[rows], silent[rows], self.seed + 1 + number))
-        return tuple(committee), float(np.sqrt(m / (n - m)))
-
 
 def _known(snapshot: Snapshot) -> Array:
     assert snapshot.silent is not None  # noqa: S101  (every role but "now" is labelled)
     return snapshot.silent
-
-
-def _stacked(snapshots: tuple[Snapshot, ...], names: list[str]) -> tuple[pd.DataFrame, Array]:
-    """Features and labels in an order of rows that ids do not decide."""
-    order, _ = row_order(snapshots)
-    table = pd.concat([s.features[names] for s in snapshots], ignore_index=True)
-    return table.iloc[order], np.concatenate([_known(s) for s in snapshots])[order]
 
 
 def _require_both(snapshots: tuple[Snapshot, ...], what: str) -> None:

@@ -33,7 +33,7 @@ def save(model: FittedSilenceModel, folder: str | Path) -> None:
     if target.exists() and not (target / MANIFEST).is_file() and (not target.is_dir() or any(target.iterdir())):
         raise PersistenceError(f"{target} stands already and holds no saved model; give a new or empty folder.")
     files = {STATE: _dump(_state(model)), TREES: model.forest.to_bytes()}
-    files |= {_refit_name(k): forest.to_bytes() for k, forest in enumerate(model.committee)}
+    files |= {_refit_name(k): refit.forest.to_bytes() for k, refit in enumerate(model.committee)}
     manifest = {
         "kind": "FittedSilenceModel",
         "format": FORMAT,
@@ -161,7 +161,7 @@ def _state(model: FittedSilenceModel) -> dict[str, Any]:
         "features": [dataclasses.asdict(feature) for feature in model.features],
         "calibration": dataclasses.asdict(model.calibration),
         "committee_scale": model.committee_scale,
-        "refits": len(model.committee),
+        "refits": [dataclasses.asdict(refit.calibration) for refit in model.committee],
         "groups": [list(members) for members in model.groups],
         "evaluation": {
             "frame": _frame(evaluation.frame),
@@ -187,6 +187,7 @@ def _state(model: FittedSilenceModel) -> dict[str, Any]:
 def _model(state: dict[str, Any], files: dict[str, bytes]) -> Any:
     from commlife.churn.calibration import AffineMap
     from commlife.churn.catalogue import Feature
+    from commlife.churn.drivers import Refit
     from commlife.churn.evaluation import Evaluation
     from commlife.churn.fitted import FittedSilenceModel, Reference
     from commlife.churn.forest import Forest
@@ -206,7 +207,8 @@ def _model(state: dict[str, Any], files: dict[str, bytes]) -> Any:
         forest=Forest.from_bytes(files[TREES], names, spec.n_trees, spec.n_jobs),
         calibration=AffineMap(**state["calibration"]),
         committee=tuple(
-            Forest.from_bytes(files[_refit_name(k)], names, spec.n_trees, spec.n_jobs) for k in range(state["refits"])
+            Refit(Forest.from_bytes(files[_refit_name(k)], names, spec.n_trees, spec.n_jobs), AffineMap(**line))
+            for k, line in enumerate(state["refits"])
         ),
         committee_scale=float(state["committee_scale"]),
         groups=tuple(tuple(members) for members in state["groups"]),
