@@ -10,6 +10,53 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from commlife import datasets as datasets
+    from commlife.basket import AssociationRules as AssociationRules
+    from commlife.basket import FrequentItemsets as FrequentItemsets
+    from commlife.basket import association_rules as association_rules
+    from commlife.basket import attach_rate as attach_rate
+    from commlife.basket import contrast_itemsets as contrast_itemsets
+    from commlife.basket import cross_sell as cross_sell
+    from commlife.basket import frequent_itemsets as frequent_itemsets
+    from commlife.basket import holdout_rules as holdout_rules
+    from commlife.basket import product_heat as product_heat
+    from commlife.basket import units_per_order as units_per_order
+    from commlife.churn import FittedSilenceModel as FittedSilenceModel
+    from commlife.churn import HostFeatures as HostFeatures
+    from commlife.churn import SilenceModel as SilenceModel
+    from commlife.churn import SilencePanel as SilencePanel
+    from commlife.cohorts import CohortTable as CohortTable
+    from commlife.cohorts import cohort_table as cohort_table
+    from commlife.coupons import Allocation as Allocation
+    from commlife.coupons import Campaign as Campaign
+    from commlife.coupons import Coupon as Coupon
+    from commlife.coupons import CouponPlan as CouponPlan
+    from commlife.coupons import CrossCategory as CrossCategory
+    from commlife.coupons import ExpiryReminders as ExpiryReminders
+    from commlife.coupons import Policy as Policy
+    from commlife.coupons import PriceGuard as PriceGuard
+    from commlife.coupons import SecondOrder as SecondOrder
+    from commlife.coupons import TaperSubsidy as TaperSubsidy
+    from commlife.coupons import ThresholdLadder as ThresholdLadder
+    from commlife.coupons import WinBack as WinBack
+    from commlife.coupons import allocate as allocate
+    from commlife.coupons import apportion as apportion
+    from commlife.coupons import best_combination as best_combination
+    from commlife.coupons import fairness_audit as fairness_audit
+    from commlife.coupons import parse_threshold as parse_threshold
+    from commlife.coupons import price as price
+    from commlife.effects import FittedUplift as FittedUplift
+    from commlife.effects import Uplift as Uplift
+    from commlife.effects import adjusted_effect as adjusted_effect
+    from commlife.effects import assign as assign
+    from commlife.effects import compare as compare
+    from commlife.effects import confidence_sequence as confidence_sequence
+    from commlife.effects import minimum_detectable_effect as minimum_detectable_effect
+    from commlife.effects import off_policy_value as off_policy_value
+    from commlife.effects import power as power
+    from commlife.effects import qini as qini
+    from commlife.effects import sample_ratio as sample_ratio
+    from commlife.effects import sample_size as sample_size
+    from commlife.effects import uplift_at as uplift_at
     from commlife.errors import CommlifeError as CommlifeError
     from commlife.errors import CommlifeWarning as CommlifeWarning
     from commlife.errors import ConfigError as ConfigError
@@ -24,6 +71,27 @@ if TYPE_CHECKING:
     from commlife.metrics import business_metrics as business_metrics
     from commlife.orders import CleaningRules as CleaningRules
     from commlife.orders import OrderLog as OrderLog
+    from commlife.report import WeeklyReport as WeeklyReport
+    from commlife.report import user_table as user_table
+    from commlife.report import weekly_report as weekly_report
+    from commlife.segments import RFM as RFM
+    from commlife.segments import FittedLifecycle as FittedLifecycle
+    from commlife.segments import FittedRFM as FittedRFM
+    from commlife.segments import Lifecycle as Lifecycle
+    from commlife.segments import Segment as Segment
+    from commlife.segments import SegmentMap as SegmentMap
+    from commlife.segments import migration as migration
+    from commlife.value import BetaGeo as BetaGeo
+    from commlife.value import FittedBetaGeo as FittedBetaGeo
+    from commlife.value import FittedGammaGamma as FittedGammaGamma
+    from commlife.value import FittedModifiedBetaGeo as FittedModifiedBetaGeo
+    from commlife.value import FittedParetoNBD as FittedParetoNBD
+    from commlife.value import FittedShiftedBetaGeo as FittedShiftedBetaGeo
+    from commlife.value import GammaGamma as GammaGamma
+    from commlife.value import ModifiedBetaGeo as ModifiedBetaGeo
+    from commlife.value import ParetoNBD as ParetoNBD
+    from commlife.value import ShiftedBetaGeo as ShiftedBetaGeo
+    from commlife.value import lifetime_value as lifetime_value
 
 _HOMES = {
     "errors": (
@@ -38,9 +106,96 @@ _HOMES = {
         "PersistenceError",
         "SchemaError",
     ),
-    "orders": ("CleaningRules", "OrderLog"),
-    "metrics": ("business_metrics",),
+    "orders": (
+        "CleaningRules",
+        "OrderLog",
+    ),
     "features": ("purchase_summary",),
+    "metrics": ("business_metrics",),
+    "segments": (
+        "FittedLifecycle",
+        "FittedRFM",
+        "Lifecycle",
+        "RFM",
+        "Segment",
+        "SegmentMap",
+        "migration",
+    ),
+    "cohorts": (
+        "CohortTable",
+        "cohort_table",
+    ),
+    "basket": (
+        "AssociationRules",
+        "FrequentItemsets",
+        "association_rules",
+        "attach_rate",
+        "contrast_itemsets",
+        "cross_sell",
+        "frequent_itemsets",
+        "holdout_rules",
+        "product_heat",
+        "units_per_order",
+    ),
+    "value": (
+        "BetaGeo",
+        "FittedBetaGeo",
+        "FittedGammaGamma",
+        "FittedModifiedBetaGeo",
+        "FittedParetoNBD",
+        "FittedShiftedBetaGeo",
+        "GammaGamma",
+        "ModifiedBetaGeo",
+        "ParetoNBD",
+        "ShiftedBetaGeo",
+        "lifetime_value",
+    ),
+    "effects": (
+        "FittedUplift",
+        "Uplift",
+        "adjusted_effect",
+        "assign",
+        "compare",
+        "confidence_sequence",
+        "minimum_detectable_effect",
+        "off_policy_value",
+        "power",
+        "qini",
+        "sample_ratio",
+        "sample_size",
+        "uplift_at",
+    ),
+    "churn": (
+        "FittedSilenceModel",
+        "HostFeatures",
+        "SilenceModel",
+        "SilencePanel",
+    ),
+    "coupons": (
+        "Allocation",
+        "Campaign",
+        "Coupon",
+        "CouponPlan",
+        "CrossCategory",
+        "ExpiryReminders",
+        "Policy",
+        "PriceGuard",
+        "SecondOrder",
+        "TaperSubsidy",
+        "ThresholdLadder",
+        "WinBack",
+        "allocate",
+        "apportion",
+        "best_combination",
+        "fairness_audit",
+        "parse_threshold",
+        "price",
+    ),
+    "report": (
+        "WeeklyReport",
+        "user_table",
+        "weekly_report",
+    ),
 }
 _ROOMS = ("datasets",)
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

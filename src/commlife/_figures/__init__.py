@@ -1,0 +1,1 @@
+"""Drawing primitives: the house's colours, and small figures as SVG."""

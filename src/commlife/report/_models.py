@@ -1,0 +1,159 @@
+"""The fitted objects behind a page: those that were given, and the rest fitted by their defaults and told of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from commlife.coupons import Coupon, Policy
+from commlife.errors import ConfigError, InsufficientDataError
+from commlife.features.users import early_users, payers
+from commlife.orders.calendar import Duration, Timestamp, day_number, day_text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pandas as pd
+
+    from commlife._text import Language
+    from commlife.churn import FittedSilenceModel
+    from commlife.orders import OrderLog
+    from commlife.segments import FittedLifecycle, FittedRFM
+    from commlife.value import FittedBetaGeo
+
+__all__ = ["Models", "fit_missing"]
+
+#: How far ahead "expected spend" looks.
+VALUE_HORIZON = Duration("91D")
+#: A log that begins in the middle of lives says little about who is new in its first weeks.
+WASHOUT = Duration("28D")
+
+
+@dataclass(frozen=True)
+class Models:
+    """What a page is made with.
+
+    Attributes:
+        as_of: The local business day, as a number.
+        rfm: Scores and segments.
+        lifecycle: States and flows by week.
+        silence: The silence model, None where the log is too short for one.
+        purchases: BG/NBD, None where it could not be fitted.
+        policy: Who gets which coupon.
+        notes: What was fitted here and what could not be, in words.
+    """
+
+    as_of: int
+    rfm: FittedRFM
+    lifecycle: FittedLifecycle
+    silence: FittedSilenceModel | None
+    purchases: FittedBetaGeo | None
+    policy: Policy
+    notes: tuple[str, ...]
+
+
+def fit_missing(
+    log: OrderLog,
+    *,
+    as_of: Timestamp,
+    rfm: FittedRFM | None,
+    lifecycle: FittedLifecycle | None,
+    silence: FittedSilenceModel | None,
+    offers: Policy | Sequence[Coupon] | None,
+    lang: Language,
+) -> Models:
+    """Fit what was not given, with the defaults of each spec, and note it."""
+    from commlife.churn import SilenceModel
+    from commlife.segments import RFM, Lifecycle
+    from commlife.value import BetaGeo
+
+    day = day_number(as_of)
+    today = day_text(day)
+    notes: list[str] = []
+
+    def note(en: str, zh: str) -> None:
+        notes.append(zh if lang == "zh" else en)
+
+    if rfm is None:
+        rfm = RFM().fit(log, as_of=today)
+        note(
+            f"RFM was fitted here: 5 bins, quantiles of payers at {today}.",
+            f"RFM 在此拟合：5 档，按 {today} 付费用户分位数。",
+        )
+    if lifecycle is None:
+        washout = None if early_users(payers(log, day), log, day) is None else WASHOUT
+        lifecycle = Lifecycle(washout=washout, lang=lang).fit(log, as_of=today)
+        told = (
+            (
+                f"; users first seen in the first {washout.days} days exist already",
+                f"；前 {washout.days} 天首见用户视为存量",
+            )
+            if washout
+            else ("", "")
+        )
+        note(
+            f"Lifecycle was fitted here: 7-day periods, silent after 1, churned after 8{told[0]}.",
+            f"生命周期在此拟合：7 天一期，1 期未下单为沉默，8 期为流失{told[1]}。",
+        )
+    if silence is None:
+        try:
+            silence = SilenceModel().fit(log, as_of=today)
+            note(
+                "The silence model was fitted here: no order in 28 days, users active within 56 days. "
+                f"{silence.verdict}",
+                f"沉默模型在此拟合：28 天无订单，56 天内活跃用户。{silence.verdict_zh}",
+            )
+        except InsufficientDataError as error:
+            note(f"There is no silence model: {error}", f"无沉默模型：{error}")
+    purchases = None
+    try:
+        purchases = BetaGeo().fit(log, as_of=today)
+        note(
+            "BG/NBD was fitted here on all payers, for the next order and the expected spend.",
+            "BG/NBD 在此拟合，用于下单时间与预期消费。",
+        )
+    except InsufficientDataError as error:
+        note(f"There is no BG/NBD model: {error}", f"无 BG/NBD 模型：{error}")
+    policy = _policy(offers, log, day, note)
+    return Models(day, rfm, lifecycle, silence, purchases, policy, tuple(notes))
+
+
+def _policy(offers: Policy | Sequence[Coupon] | None, log: OrderLog, as_of: int, note: Any) -> Policy:
+    if isinstance(offers, Policy):
+        return offers
+    salt = f"commlife {day_text(as_of)}"
+    if offers is not None:
+        coupons = list(offers)
+        if not coupons or not all(isinstance(coupon, Coupon) for coupon in coupons):
+            raise ConfigError(f"offers is a Policy or a list of Coupon; seen {offers!r:.80}.")
+        return Policy.from_coupons(coupons, salt=salt)
+    coupons = _usual_coupons(log, as_of)
+    shown = ", ".join(coupon.describe() for coupon in coupons)
+    shown_zh = "、".join(coupon.describe("zh") for coupon in coupons)
+    note(
+        f"The coupons are examples made from the median order ({shown}); give your own as offers=.",
+        f"优惠券为按订单中位数生成的示例（{shown_zh}）；请用 offers= 传入自己的方案。",
+    )
+    return Policy.from_coupons(coupons, salt=salt)
+
+
+def _usual_coupons(log: OrderLog, as_of: int) -> list[Coupon]:
+    """A low threshold for the second order, a higher one to call back: around the median order."""
+    import narwhals.stable.v2 as nw
+
+    from commlife import _engine
+
+    paid = log._orders(as_of).filter(nw.col("counts") & (nw.col("net") > 0))
+    counts: pd.DataFrame = _engine.collect(paid.group_by("net").agg(nw.len().alias("orders"))).sort_values("net")
+    if counts.empty:
+        raise InsufficientDataError.no_payers("a coupon plan", day_text(as_of))
+    half = counts["orders"].sum() / 2
+    median = float(counts.loc[counts["orders"].cumsum() >= half, "net"].iloc[0]) / log.scale
+    return [
+        _threshold("second-order", max(1, round(median * 0.8)), 0.15),
+        _threshold("call-back", max(2, round(median * 1.2)), 0.2),
+    ]
+
+
+def _threshold(name: str, minimum: int, share: float) -> Coupon:
+    return Coupon.from_threshold(name, f"{minimum}:{max(1, round(minimum * share))}")

@@ -1,0 +1,239 @@
+"""The one big table: a row a user, with everything that the house knows of her."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import narwhals.stable.v2 as nw
+import numpy as np
+import pandas as pd
+
+from commlife import _engine
+from commlife._text import Language, check_language, label
+from commlife.features import purchase_summary
+from commlife.features.tastes import bought_categories, favourite_category, price_band
+from commlife.features.users import own_attributes
+from commlife.orders.calendar import Timestamp, day_text, days_to_datetime64
+from commlife.report._models import VALUE_HORIZON, Models, fit_missing
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from commlife.churn import FittedSilenceModel
+    from commlife.coupons import Coupon, CouponPlan, Policy
+    from commlife.orders import OrderLog
+    from commlife.segments import FittedLifecycle, FittedRFM
+
+__all__ = ["build", "user_table"]
+
+#: Reasons of cleaning rules that take a user out whole, and the segment that she gets.
+SET_ASIDE_SEGMENTS = {"proxy_buyer": "proxy_buyer", "excluded_category": "service_buyer"}
+#: Reasons shown, and how many are looked through for those that push the risk up.
+REASONS, REASONS_ASKED = 3, 12
+
+
+def user_table(
+    log: OrderLog,
+    *,
+    as_of: Timestamp,
+    rfm: FittedRFM | None = None,
+    lifecycle: FittedLifecycle | None = None,
+    silence: FittedSilenceModel | None = None,
+    offers: Policy | Sequence[Coupon] | None = None,
+    budget: float | None = None,
+    lang: Language = "en",
+) -> Any:
+    """One row a user at ``as_of``.
+
+    Fitted objects are used as given. What is None is fitted here with its defaults, and said so in the table's notes:
+    ``frame.attrs["notes"]`` of a pandas frame, the metadata of a PyArrow table; a Polars frame has no place for them
+    (:func:`weekly_report` shows them in any case).
+
+    Args:
+        log: The order log, best a cleaned one.
+        as_of: The local business day before whose midnight everything counts.
+        rfm: Scores by frozen cuts.
+        lifecycle: States and flows.
+        silence: The silence model.
+        offers: A coupon policy, or coupons for the usual one; None makes examples from the median order.
+        budget: Most money for coupons in major units; None: no limit.
+        lang: ``"en"`` or ``"zh"``, for sentences and actions.
+
+    Returns:
+        A frame in the input's own kind (pandas for lazy ones), sorted by user_id:
+
+        - ``user_id``; ``community`` of the first order, where the log has it;
+        - ``first_day``, ``last_day`` of orders that count; ``x, t_x, T, m_x`` as in :func:`purchase_summary`;
+        - ``recency_days, frequency, monetary, r_score, f_score, m_score, rfm_code, segment``;
+        - ``state, since`` of the lifecycle;
+        - ``favourite_category, price_band``;
+        - ``next_order_by``: the median day of the next order, null where it is less likely than not to come;
+        - ``expected_spend_91d``: expected orders in 91 days times the mean order, in major units;
+        - ``p_silent`` of active users, and ``reason_1, reason_2, reason_3``: what pushes it up most;
+        - ``coupon_id, coupon_reason, coupon_cost`` (expected), ``next_action``.
+
+        Users set aside by a cleaning rule keep a row: segment ``proxy_buyer`` or ``service_buyer``, with their
+        frequency and money, and without scores.
+
+    Raises:
+        InsufficientDataError: If nobody has an order that counts before ``as_of``.
+
+    Examples:
+        >>> import commlife as cl
+        >>> community = cl.datasets.make_community(n_users=300, seed=2)
+        >>> table = cl.user_table(community.log, as_of=community.as_of)
+        >>> table[["segment", "state", "price_band"]].notna().all().all()
+        np.True_
+    """
+    language = check_language(lang)
+    models = fit_missing(log, as_of=as_of, rfm=rfm, lifecycle=lifecycle, silence=silence, offers=offers, lang=language)
+    table, plan = build(log, models, budget=budget, lang=language)
+    del plan
+    return _with_notes(log.give_table(table), models.notes)
+
+
+def build(log: OrderLog, models: Models, *, budget: float | None, lang: Language) -> tuple[pd.DataFrame, CouponPlan]:
+    """The table as pandas, and the coupon plan inside it."""
+    day, today = models.as_of, day_text(models.as_of)
+    table = _collected(purchase_summary(log, as_of=today))
+    table = table.merge(_collected(models.rfm.transform(log, as_of=today)), on="user_id", how="left", validate="1:1")
+    first = day - 1 - table["T"].to_numpy()
+    table.insert(1, "first_day", days_to_datetime64(first))
+    table.insert(2, "last_day", days_to_datetime64(first + table["t_x"].to_numpy()))
+    if log.has("community"):
+        own = _engine.collect(own_attributes(log, day, "community"))
+        table.insert(1, "community", table[["user_id"]].merge(own, on="user_id", how="left")["community"])
+    states = _collected(models.lifecycle.states)
+    table = table.merge(states[["user_id", "state", "since", "next_action"]], on="user_id", how="left", validate="1:1")
+    state_action = table.pop("next_action")
+    for plan_of_tastes in ([favourite_category] if log.has("category") else []) + [price_band]:
+        table = table.merge(_engine.collect(plan_of_tastes(log, day)), on="user_id", how="left", validate="1:1")
+    table = _with_future(table, models, day)
+    table = _with_silence(table, log, models, lang)
+    plan = models.policy.plan(_for_policy(table, log, day), budget=budget, lang=lang)
+    given = plan.users.set_index("user_id").loc[table["user_id"]].reset_index()
+    table["coupon_id"] = given["coupon_id"]
+    table["coupon_reason"] = given["reason"].where(given["coupon_id"].notna())
+    table["coupon_cost"] = given["expected_cost"]
+    table["next_action"] = _next_action(table, state_action, models, lang)
+    aside = _set_aside_users(log, table["user_id"], day, lang)
+    whole = pd.concat([table, aside], ignore_index=True) if len(aside) else table
+    for score in ("r_score", "f_score", "m_score", "x", "t_x", "T", "recency_days", "frequency"):
+        whole[score] = whole[score].astype("Int64" if whole[score].isna().any() else "int64")
+    return whole.sort_values("user_id", ignore_index=True), plan
+
+
+def _collected(native: Any) -> pd.DataFrame:
+    return _engine.collect(nw.from_native(native))
+
+
+def _with_future(table: pd.DataFrame, models: Models, day: int) -> pd.DataFrame:
+    """Median date of the next order, and what the next quarter should bring."""
+    if models.purchases is None:
+        return table.assign(
+            next_order_by=np.full(len(table), np.datetime64("NaT"), dtype="datetime64[us]"), expected_spend_91d=np.nan
+        )
+    summary = table[["user_id", "x", "t_x", "T", "m_x"]]
+    days = models.purchases.median_days_to_next_order(summary)["median_days_to_next_order"].to_numpy()
+    known = np.isfinite(days)
+    dates = np.full(len(table), np.datetime64("NaT"), dtype="datetime64[us]")
+    dates[known] = days_to_datetime64(day - 1 + np.ceil(days[known]).astype(np.int64))
+    expected = models.purchases.expected_purchases(summary, horizon=VALUE_HORIZON)["expected_purchases"].to_numpy()
+    # Purchases of the model are days with an order, so the money beside them is that of a day with an order.
+    mean = table["monetary"].to_numpy() / (table["x"].to_numpy() + 1)
+    return table.assign(next_order_by=dates, expected_spend_91d=expected * np.maximum(mean, 0.0))
+
+
+def _with_silence(table: pd.DataFrame, log: OrderLog, models: Models, lang: Language) -> pd.DataFrame:
+    """Risk of silence of active users, with the three main reasons that push it up or down."""
+    columns = ["p_silent", *(f"reason_{rank}" for rank in range(1, REASONS + 1))]
+    if models.silence is None:
+        return table.assign(**dict.fromkeys(columns, pd.Series(np.nan, index=table.index)))
+    told = _collected(models.silence.reasons(log, as_of=day_text(models.as_of), k=REASONS_ASKED, lang=lang))
+    # Reasons for the risk are what pushes it up; what holds it down is in the model's own table of reasons.
+    rank = pd.to_numeric(told["reason_rank"], errors="coerce")
+    pushing = told[rank.notna() & (told["contribution_pp"] > 0)].assign(rank=rank)
+    pushing = pushing.assign(place=pushing.sort_values("rank").groupby("user_id").cumcount() + 1)
+    wide = pushing[pushing["place"] <= REASONS].pivot(index="user_id", columns="place", values="sentence")
+    wide.columns = pd.Index([f"reason_{place}" for place in wide.columns])
+    wide = (
+        wide.reindex(told["user_id"].unique())
+        .rename_axis("user_id")
+        .join(told.groupby("user_id")["p_silent"].first())
+        .reset_index()
+    )
+    merged = table.merge(wide, on="user_id", how="left", validate="1:1")
+    return merged.assign(**{name: np.nan for name in columns if name not in merged.columns})
+
+
+def _for_policy(table: pd.DataFrame, log: OrderLog, day: int) -> pd.DataFrame:
+    wanted = ["user_id", "state", "segment", "frequency", "recency_days", "monetary", "p_silent", "favourite_category"]
+    users = table[[name for name in wanted if name in table.columns]].copy()
+    if log.has("category"):
+        bought = _engine.collect(bought_categories(log, day))
+        joined = bought.assign(category=bought["category"].astype(str)).sort_values(["user_id", "category"])
+        lists = joined.groupby("user_id")["category"].agg("|".join).rename("bought_categories")
+        users = users.merge(lists.reset_index(), on="user_id", how="left")
+    users["tenure_days"] = table["T"].to_numpy() + 1
+    return users
+
+
+def _next_action(table: pd.DataFrame, of_state: pd.Series[Any], models: Models, lang: Language) -> pd.Series[Any]:
+    """Who is new or away gets the lifecycle's action, everybody else that of the segment."""
+    actions = {
+        segment.name: segment.next_action_zh if lang == "zh" else segment.next_action_en
+        for segment in models.rfm.segment_map.segments
+    }
+    of_segment = table["segment"].map(actions)
+    away = table["state"].isin(["new", "silent", "churned", "returned"])
+    return of_state.where(away & of_state.notna(), of_segment)
+
+
+def _set_aside_users(log: OrderLog, kept: pd.Series[Any], day: int, lang: Language) -> pd.DataFrame:
+    """Users whom a cleaning rule took out whole: who they are, how often they order, for how much."""
+    aside = _collected(log.set_aside) if len(log.audit) else pd.DataFrame({"reason": []})
+    aside = aside[aside["reason"].isin(list(SET_ASIDE_SEGMENTS))]
+    if aside.empty:
+        return pd.DataFrame()
+    times = pd.to_datetime(aside["ordered_at"])
+    before = (times < pd.Timestamp(day_text(day))) & ~aside["user_id"].isin(kept)
+    aside = aside.assign(at=times)[before]
+    if aside.empty:
+        return pd.DataFrame()
+    key = "order_id" if "order_id" in aside.columns else "at"
+    grouped = aside.groupby("user_id", sort=True)
+    table = grouped.agg(
+        first_day=("at", "min"), last_day=("at", "max"), frequency=(key, "nunique"), monetary=("amount", "sum"),
+        reason=("reason", "first"), **({"community": ("community", "min")} if "community" in aside.columns else {}),
+    ).reset_index()  # fmt: skip
+    table["first_day"] = table["first_day"].dt.floor("D")
+    table["last_day"] = table["last_day"].dt.floor("D")
+    table["monetary"] = table["monetary"].round(log.currency_digits)
+    table["recency_days"] = (pd.Timestamp(day_text(day)) - table["last_day"]).dt.days
+    table["segment"] = table.pop("reason").map(SET_ASIDE_SEGMENTS)
+    words = {
+        "proxy_buyer": (
+            "Orders for others: win the neighbours behind the account.",
+            "代他人下单：争取账号背后的邻居。",
+        ),
+        "service_buyer": ("Buys services alone: offer groceries once.", "只买服务：推荐一次生鲜。"),
+    }
+    at = 1 if lang == "zh" else 0
+    table["next_action"] = table["segment"].map({name: pair[at] for name, pair in words.items()})
+    return table
+
+
+def _with_notes(frame: Any, notes: Sequence[str]) -> Any:
+    if isinstance(frame, pd.DataFrame):
+        frame.attrs["notes"] = list(notes)
+    elif hasattr(frame, "replace_schema_metadata"):
+        frame = frame.replace_schema_metadata({"notes": "\n".join(notes)})
+    return frame
+
+
+def segment_label(name: str, models: Models, lang: Language) -> str:
+    """How a segment is called in a language, those of set-aside users included."""
+    for segment in models.rfm.segment_map.segments:
+        if segment.name == name:
+            return segment.label(lang)
+    return label(name, lang)
