@@ -104,7 +104,7 @@ def test_wrong_holdouts_are_config_errors(arguments):
         holdout_rules(**given_arguments)
 
 
-@settings(max_examples=15)
+@settings(max_examples=10)
 @given(data=st.lists(st.tuples(st.lists(st.sampled_from("abcd"), min_size=1, max_size=4), st.sampled_from("EWS")), min_size=2, max_size=20))  # fmt: skip
 def test_contrast_by_hand(data):
     baskets, estates = [set(basket) for basket, _ in data], [estate for _, estate in data]

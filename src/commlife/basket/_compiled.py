@@ -319,8 +319,8 @@ def _count_common(columns, a, b, n_words):
 def mine(start, rows, row_of, after, end, columns, n_rows, first, min_count, max_len, limit, patience):
     """List the frequent itemsets whose rarest item is ``first`` or a later one.
 
-    Stops after the item at which ``patience`` (in words intersected and rows walked) is used up, so that the caller
-    can react to Ctrl-C and go on, or as soon as there are more than ``limit`` itemsets.
+    Takes at least one item, and stops after the one at which ``patience`` (in words intersected and rows walked) is
+    used up, so that the caller can react to Ctrl-C and go on, or as soon as there are more than ``limit`` itemsets.
 
     Returns ``parent, item, count, next`` where ``next`` is the item to go on with, or -1 if the limit is passed.
     """
@@ -345,7 +345,7 @@ def mine(start, rows, row_of, after, end, columns, n_rows, first, min_count, max
         columns = _columns(start, row_of, after, end, n_words, walks)
     frames = np.empty((_MAX_DEPTH + 2, 7), np.int64)
     for i in range(first, n_items):
-        if work > patience:
+        if i > first and work > patience:
             return parent[:n].copy(), item[:n].copy(), count[:n].copy(), i
         low, high = start[i], start[i + 1]
         support = high - low
