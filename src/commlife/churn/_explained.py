@@ -40,6 +40,9 @@ class Explained:
 def explain(forest: Forest, calibration: AffineMap, features: pd.DataFrame | Array) -> Explained:
     """Take forecasts apart."""
     raw, base, margin = forest.contributions(features)
+    # float32 contributions miss the last bits of the margin: these are shared out by size, so that sums hold.
+    size = np.abs(raw) + 1e-12
+    raw = raw + (margin - base - raw.sum(axis=1))[:, None] * size / size.sum(axis=1, keepdims=True)
     z = calibration.log_odds(margin)
     z_base = calibration.intercept + calibration.slope * base
     p = expit(z)
