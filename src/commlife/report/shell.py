@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,6 +31,7 @@ COLUMNS = (
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code."""
     arguments = _parser().parse_args(argv)
+    warnings.formatwarning = _caveat  # this process is the command's own
     try:
         arguments.run(arguments)
     except KeyboardInterrupt:
@@ -45,6 +47,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"commlife: {error.strerror or error}: {error.filename or ''}", file=sys.stderr)
         return FAILED
     return 0
+
+
+def _caveat(message: Warning | str, *args: object, **kwargs: object) -> str:
+    """A caveat as a shell user expects it: a line, without the code that raised it."""
+    del args, kwargs
+    return f"commlife: note: {message}\n"
 
 
 def _parser() -> argparse.ArgumentParser:
