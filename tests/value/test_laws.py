@@ -108,6 +108,9 @@ def test_json_and_back(cdnow: pd.DataFrame, spec: Any) -> None:
     assert str(fitted) == repr(fitted)
     with pytest.raises(PersistenceError, match="damaged"):
         type(fitted).from_json(fitted.to_json().replace('"params": {', '"params": {"z": 1.0, '))
+    name, value = next(iter(fitted.params.items()))
+    with pytest.raises(PersistenceError, match="positive and finite"):
+        type(fitted).from_json(fitted.to_json().replace(f'"{name}": {value!r}', f'"{name}": -1.0', 1))
 
 
 def test_json_keeps_errors_that_are_not_determined(cdnow: pd.DataFrame) -> None:

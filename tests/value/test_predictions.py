@@ -127,7 +127,7 @@ def histories(draw: st.DrawFn) -> pd.DataFrame:
 
 
 @pytest.mark.parametrize("spec", SPECS, ids=lambda spec: type(spec).__name__)
-@settings(max_examples=25)
+@settings(max_examples=12)
 @given(values=params, summary=histories(), days=st.integers(1, 730))
 def test_predictions_agree_with_each_other(
     spec: Any, values: tuple[float, ...], summary: pd.DataFrame, days: int

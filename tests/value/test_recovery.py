@@ -23,6 +23,7 @@ SPECS = [BetaGeo(), ModifiedBetaGeo(), ParetoNBD()]
 def test_parameters_of_many_users_come_back(spec: Any) -> None:
     name = type(spec).__name__
     summary = simulate_summary(name, TRUTH[name], n_users=30_000, T="365D", first_within="90D", seed=8)
+    summary[["t_x", "T"]] = np.ceil(summary[["t_x", "T"]])
     fitted = spec.fit(summary, time_unit="7D")
     for parameter, truth in TRUTH[name].items():
         error = fitted.standard_errors[parameter]
@@ -32,17 +33,17 @@ def test_parameters_of_many_users_come_back(spec: Any) -> None:
 
 @pytest.mark.parametrize("spec", SPECS, ids=lambda spec: type(spec).__name__)
 def test_intervals_hold_the_truth_at_their_nominal_rate(spec: Any) -> None:
-    """95% intervals of the log parameters over 40 samples of 2,500 users; 0.85 is 2.9 standard errors below."""
+    """95% intervals of the log parameters over 24 samples of 2,500 users; 0.8 is 3.4 standard errors below."""
     name = type(spec).__name__
     inside = {parameter: [] for parameter in TRUTH[name]}
-    for seed in range(40):
+    for seed in range(24):
         summary = simulate_summary(name, TRUTH[name], n_users=2500, T="365D", first_within="90D", seed=100 + seed)
         summary[["t_x", "T"]] = np.ceil(summary[["t_x", "T"]])  # days, as a shop sees them
         fitted = spec.fit(summary, time_unit="7D")
         for i, (parameter, truth) in enumerate(TRUTH[name].items()):
             half = 1.96 * np.sqrt(fitted.log_covariance[i][i])
             inside[parameter].append(abs(np.log(fitted.params[parameter] / truth)) < half)
-    assert all(np.mean(hits) >= 0.85 for hits in inside.values()), {k: np.mean(v) for k, v in inside.items()}
+    assert all(np.mean(hits) >= 0.8 for hits in inside.values()), {k: np.mean(v) for k, v in inside.items()}
 
 
 def test_spend_comes_back() -> None:

@@ -115,12 +115,17 @@ def _estimate(summary: Summary) -> dict[str, Any]:
     }
 
 
+def _dot(left: Array, right: Array) -> float:
+    """A sum of products without the threads of a BLAS."""
+    return float(np.einsum("i,i->", left, right))
+
+
 def _objective(x: Array, m: Array) -> Any:
     """Log-likelihood and gradient by log p, log q, log v; gamma functions once for each distinct x."""
     levels, users = np.unique(x, return_counts=True)
     total = x * m
     fixed = -float(np.log(m).sum())
-    linear = float(x @ np.log(total))  # what p is multiplied by
+    linear = _dot(x, np.log(total))  # what p is multiplied by
 
     def objective(logs: Array) -> tuple[float, Array]:
         p, q, v = np.exp(logs)
@@ -129,8 +134,8 @@ def _objective(x: Array, m: Array) -> Any:
         weighted = p * x + q
         share = weighted / (v + total)
         value = float(users @ (gammaln(both) - gammaln(p * levels))) - x.size * float(gammaln(q) - q * np.log(v))
-        value += p * linear + fixed - float(weighted @ log_mix)
-        by_p = float((users * levels) @ (digamma(both) - digamma(p * levels))) + linear - float(x @ log_mix)
+        value += p * linear + fixed - _dot(weighted, log_mix)
+        by_p = float((users * levels) @ (digamma(both) - digamma(p * levels))) + linear - _dot(x, log_mix)
         by_q = float(users @ digamma(both)) - x.size * float(digamma(q) - np.log(v)) - float(log_mix.sum())
         by_v = x.size * q / v - float(share.sum())
         return value, np.array([p * by_p, q * by_q, v * by_v])

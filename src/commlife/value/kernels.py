@@ -25,6 +25,8 @@ Array = np.ndarray[Any, np.dtype[np.float64]]
 
 #: Nodes of the Gauss-Legendre rule over the time of dropout.
 _TIME_NODES = 96
+#: Rows handled at a time.
+_BLOCK = 4096
 _FREE = float("inf")
 
 
@@ -54,7 +56,7 @@ class Kernel(Protocol):
         """Probability of at least one purchase in (T, T + t] for one who is alive at T."""
         ...
 
-    def counts(self, p: Array, x: Array, T: Array, t: float, most: int) -> Array:
+    def counts(self, p: Array, x: Array, T: Array, t: Array, most: int) -> Array:
         """Probability of 0, 1, ..., ``most`` purchases in (T, T + t] for one who is alive at T, shape (n, most + 1)."""
         ...
 
@@ -168,11 +170,11 @@ class BetaGeoKernel:
         answer: Array = -np.expm1(-(p[0] + x) * np.log1p(t / (p[1] + T)))
         return answer
 
-    def counts(self, p: Array, x: Array, T: Array, t: float, most: int) -> Array:
+    def counts(self, p: Array, x: Array, T: Array, t: Array, most: int) -> Array:
         """Survived k chances and k purchases in t, or left at the k-th of more that would have come."""
         a, b = p[2], (p[3] + x + self.at_first)[:, None]
         k = np.arange(most + 1.0)[None, :]
-        plain = np.exp(_negative_binomial((p[0] + x)[:, None], (p[1] + T)[:, None], np.asarray(t), k))
+        plain = np.exp(_negative_binomial((p[0] + x)[:, None], (p[1] + T)[:, None], t[:, None], k))
         or_more = np.maximum(1.0 - np.cumsum(plain, axis=1), 0.0)
         or_more = np.concatenate([np.ones_like(or_more[:, :1]), or_more[:, :-1]], axis=1)
         stayed = np.exp(betaln(a, b + k) - betaln(a, b))
@@ -277,24 +279,32 @@ class ParetoNBDKernel:
         answer: Array = -np.exp(ever) * np.expm1(later - ever)
         return answer
 
-    def counts(self, p: Array, x: Array, T: Array, t: float, most: int) -> Array:
-        """K purchases in the time until t or until the dropout, whichever is first."""
+    def counts(self, p: Array, x: Array, T: Array, t: Array, most: int) -> Array:
+        """Number of purchases in the time until t or until the dropout, whichever is first."""
+        table = np.empty((x.size, most + 1))
+        for start in range(0, x.size, _BLOCK):
+            rows = slice(start, start + _BLOCK)
+            table[rows] = self._counts_of_block(p, x[rows], T[rows], t[rows], most)
+        return table
+
+    @staticmethod
+    def _counts_of_block(p: Array, x: Array, T: Array, t: Array, most: int) -> Array:
         r, alpha, s, beta = p
         m, A, B = (r + x)[:, None], (alpha + T)[:, None], (beta + T)[:, None]
         shorter = np.minimum(A, B)
         node, weight = np.polynomial.legendre.leggauss(_TIME_NODES)
-        span = np.log1p(t / shorter)
+        span = np.log1p(t[:, None] / shorter)
         grown = span * (0.5 * (node + 1.0))[None, :]
         y = shorter * np.expm1(grown)
         dropout = np.log(s) - np.log(B) - (s + 1.0) * np.log1p(y / B) + np.log(shorter) + grown
         density = np.exp(dropout) * (0.5 * span * weight[None, :])
-        columns = []
+        stays = np.exp(-s * np.log1p(t / B[:, 0]))
+        table = np.empty((x.size, most + 1))
         for k in range(most + 1):
-            steady = np.exp(_negative_binomial(m[:, 0], A[:, 0], np.asarray(t), np.asarray(float(k))))
-            steady = steady * np.exp(-s * np.log1p(t / B[:, 0]))
-            ended = np.exp(_negative_binomial(m, A, y, np.asarray(float(k))))
-            columns.append(steady + np.einsum("ij,ij->i", ended, density))
-        return np.stack(columns, axis=1)
+            count = np.asarray(float(k))
+            steady = stays * np.exp(_negative_binomial(m[:, 0], A[:, 0], t, count))
+            table[:, k] = steady + np.einsum("ij,ij->i", np.exp(_negative_binomial(m, A, y, count)), density)
+        return table
 
     def starts(self, rate: float) -> Array:
         """Moderate shapes first, then long and short lives."""

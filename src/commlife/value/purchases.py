@@ -37,9 +37,10 @@ def log_likelihood_of(kernel: Kernel, histories: Histories, p: Array, scale: flo
         total = here_part + np.log(1.0 + odds)
         share = 1.0 / (1.0 + odds)
     here_weight = histories.counts * share
-    gradient = here_slope @ np.bincount(histories.here, here_weight, here.size)
-    gradient += gone_slope @ np.bincount(histories.gone, histories.counts - here_weight, gone.size)
-    return float(histories.counts @ total), gradient
+    # einsum and not @: the threads of a BLAS cost more here than they bring, and their sums depend on their number.
+    gradient = np.einsum("ij,j->i", here_slope, np.bincount(histories.here, here_weight, here.size))
+    gradient += np.einsum("ij,j->i", gone_slope, np.bincount(histories.gone, histories.counts - here_weight, gone.size))
+    return float(np.einsum("i,i->", histories.counts, total)), gradient
 
 
 class PurchaseModel(Spec):
@@ -58,7 +59,6 @@ class PurchaseModel(Spec):
         """The state of the fitted object: parameters, their errors, the likelihood."""
         name = type(self).__name__
         histories = Histories.of(summary)
-        _check_enough(name, histories)
         found, scale = self._maximum(histories)
         if found.at_bound:
             reached = "; ".join(self.kernel.box.meaning[i] for i in found.at_bound)
@@ -92,9 +92,16 @@ class PurchaseModel(Spec):
             ),
         }
 
-    def _maximum(self, histories: Histories) -> tuple[Estimate, float]:
-        """The estimate in units of the mean observation time, and that time in days."""
-        scale = histories.mean_T
+    def _maximum(
+        self, histories: Histories, *, start: Array | None = None, scale: float | None = None
+    ) -> tuple[Estimate, float]:
+        """The estimate in units of ``scale`` (the mean observation time in days), and that scale."""
+        _check_enough(type(self).__name__, histories)
+        if scale is None:
+            scale = histories.mean_T
+        starts = self.kernel.starts(histories.purchases / histories.users)
+        if start is not None:
+            starts = np.vstack([start, starts])
 
         def objective(logs: Array) -> tuple[float, Array]:
             return log_likelihood_of(self.kernel, histories, np.exp(logs), scale)
@@ -102,7 +109,7 @@ class PurchaseModel(Spec):
         found = maximise(
             objective,
             self.kernel.box,
-            self.kernel.starts(histories.purchases / histories.users),
+            starts,
             weight=histories.users,
             prior=self.prior is not None,
             what=type(self).__name__,
@@ -287,7 +294,7 @@ class _Predictions:
 
     def distribution(self, days: float, most: int) -> Array:
         h = self.histories
-        if_alive = self.kernel.counts(self.p, self.x, self.T, days / self.unit, most)
+        if_alive = self.kernel.counts(self.p, self.x, self.T, np.full_like(self.x, days / self.unit), most)
         table = self.alive[:, None] * if_alive[h.here]
         table[:, 0] += 1.0 - self.alive
         rest = np.maximum(1.0 - table.sum(axis=1, keepdims=True), 0.0)

@@ -1,0 +1,303 @@
+"""Checks that a careful analyst makes: does the model fit the counts, foresee the holdout, and suit the spend?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from commlife._stats.wilson import wilson_interval
+from commlife.errors import ConfigError, InsufficientDataError
+from commlife.orders.calendar import Timestamp
+from commlife.value.histories import Summary, read_summary
+from commlife.value.purchases import FittedPurchaseModel, _Predictions
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["FrequencyCheck", "HoldoutCheck", "frequency_check", "holdout_check", "spend_check"]
+
+Array = np.ndarray[Any, np.dtype[np.float64]]
+
+_Z = 1.959963984540054
+
+
+@dataclass(frozen=True, slots=True)
+class FrequencyCheck:
+    """How many users have 0, 1, 2, ... repeat purchase days, and how many the model expects.
+
+    Attributes:
+        table: Frame with ``x`` (the last row holds ``most`` and more), ``users`` seen and ``expected`` by the model.
+    """
+
+    table: pd.DataFrame
+
+    def to_frame(self) -> pd.DataFrame:
+        """The table."""
+        return self.table
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Bars side by side."""
+        axes = _axes(ax)
+        place = np.arange(len(self.table))
+        axes.bar(place - 0.2, self.table["users"], width=0.4, label="seen")
+        axes.bar(place + 0.2, self.table["expected"], width=0.4, label="expected")
+        labels = [str(x) for x in self.table["x"]]
+        axes.set_xticks(place, [*labels[:-1], f"{labels[-1]}+"])
+        axes.set_xlabel("repeat purchase days")
+        axes.set_ylabel("users")
+        axes.legend()
+        return axes
+
+
+def frequency_check(
+    fitted: FittedPurchaseModel, data: Any, *, most: int = 7, as_of: Timestamp | None = None
+) -> FrequencyCheck:
+    """Compare the histogram of x with what the model expects of users observed for as long.
+
+    Args:
+        fitted: A fitted BetaGeo, ModifiedBetaGeo or ParetoNBD.
+        data: The purchase summary that it was fitted on, or an OrderLog with ``as_of``.
+        most: The last row takes this many repeats and more, 1 to 100.
+        as_of: Local business day; for a log alone.
+
+    Returns:
+        A :class:`FrequencyCheck`.
+
+    Examples:
+        >>> import commlife.value as value
+        >>> summary = value.simulate_summary("BetaGeo", {"r": 0.5, "alpha": 5.0, "a": 0.8, "b": 2.5},
+        ...                                  n_users=2000, T="273D", seed=1)
+        >>> check = value.frequency_check(value.BetaGeo().fit(summary), summary, most=3)
+        >>> int(check.table["users"].sum())
+        2000
+    """
+    _check_fitted("frequency_check", fitted)
+    _check_most(most)
+    summary = read_summary(data, as_of=as_of, ids=False, what="frequency_check")
+    lengths, users = np.unique(summary.T, return_counts=True)
+    zero = np.zeros(lengths.size)
+    p, unit = fitted._p(), fitted.time_unit.days
+    here = float(np.exp(fitted.kernel.alive(p, zero[:1], zero[:1]))[0])  # below 1 where the first may be the last
+    shares = here * fitted.kernel.counts(p, zero, zero, lengths / unit, most - 1)
+    shares[:, 0] += 1.0 - here
+    expected = np.append(users @ shares, 0.0)
+    expected[-1] = len(summary.x) - expected.sum()
+    seen = np.bincount(np.minimum(summary.x, most).astype(np.intp), minlength=most + 1)
+    return FrequencyCheck(pd.DataFrame({"x": np.arange(most + 1), "users": seen, "expected": expected}))
+
+
+@dataclass(frozen=True, slots=True)
+class HoldoutCheck:
+    """What the model foresaw at a day, and what came until a later one.
+
+    Attributes:
+        horizon_days: Days between the two.
+        by_x: Frame with ``x`` at the earlier day (the last row holds ``most`` and more), ``users``, mean ``expected``
+            and mean ``actual`` purchase days, and ``low`` and ``high``, the 95% interval of the actual mean (null for
+            one user).
+        silence: Frame of ten groups by ``p_silent`` (fewer where users tie): ``users``, mean ``p_silent``, share of
+            users ``silent`` with a 95% Wilson interval ``low``, ``high``.
+        expected: Purchase days of all users that were expected.
+        actual: Purchase days that came.
+        brier: Mean squared error of ``p_silent``; lower is better.
+        base_brier: The same if everybody got the mean share: what knowing nothing of the users gives.
+    """
+
+    horizon_days: int
+    by_x: pd.DataFrame
+    silence: pd.DataFrame
+    expected: float
+    actual: int
+    brier: float
+    base_brier: float
+
+    def __repr__(self) -> str:
+        return (
+            f"HoldoutCheck({self.horizon_days} days: {self.expected:,.0f} expected, {self.actual:,} came; "
+            f"Brier {self.brier:.4f} against {self.base_brier:.4f})"
+        )
+
+    def to_frame(self) -> pd.DataFrame:
+        """The table by x."""
+        return self.by_x
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Conditional expectation by x: the line that was foreseen, the dots that came."""
+        axes = _axes(ax)
+        x = self.by_x["x"].to_numpy()
+        actual = self.by_x["actual"].to_numpy()
+        reach = np.nan_to_num(self.by_x["high"].to_numpy() - actual)
+        axes.plot(x, self.by_x["expected"], label="expected")
+        axes.errorbar(x, actual, yerr=reach, fmt="o", label="came")
+        axes.set_xlabel("repeat purchase days before")
+        axes.set_ylabel(f"purchase days in the next {self.horizon_days} days")
+        axes.legend()
+        return axes
+
+
+def holdout_check(fitted: FittedPurchaseModel, earlier: Any, later: Any, *, most: int = 7) -> HoldoutCheck:
+    """Compare predictions at an earlier day with what the summary of a later day shows.
+
+    Fit on the earlier summary, never on the later one.
+
+    Args:
+        fitted: A fitted BetaGeo, ModifiedBetaGeo or ParetoNBD.
+        earlier: The purchase summary at the earlier day, such as ``purchase_summary(log, as_of="2025-01-01")``.
+        later: The purchase summary of the same log at a later day; it holds every user of the earlier one.
+        most: The last row of ``by_x`` takes this many repeats and more, 1 to 100.
+
+    Returns:
+        A :class:`HoldoutCheck`.
+
+    Raises:
+        ConfigError: If a user of the earlier summary is missing later, lost purchases, or the days do not agree.
+    """
+    _check_fitted("holdout_check", fitted)
+    _check_most(most)
+    before = read_summary(earlier, what="holdout_check")
+    came, horizon = _purchases_between(before, read_summary(later, what="holdout_check"))
+    predictions = _Predictions(fitted, before)
+    expected, silent = predictions.purchases(horizon), predictions.p_silent(horizon)
+    group = np.minimum(before.x, most).astype(np.intp)
+    table = pd.DataFrame({"x": group, "expected": expected, "actual": came})
+    grouped = table.groupby("x")
+    users = grouped.size()
+    mean = grouped["actual"].mean()
+    half: Any = _Z * grouped["actual"].std() / np.sqrt(users)
+    by_x = pd.DataFrame(
+        {
+            "x": users.index.to_numpy(),
+            "users": users.to_numpy(),
+            "expected": grouped["expected"].mean().to_numpy(),
+            "actual": mean.to_numpy(),
+            "low": (mean - half).to_numpy(),
+            "high": (mean + half).to_numpy(),
+        }
+    )
+    quiet = came == 0
+    share = float(quiet.mean())
+    return HoldoutCheck(
+        horizon_days=horizon,
+        by_x=by_x,
+        silence=_silence_groups(silent, quiet),
+        expected=float(expected.sum()),
+        actual=int(came.sum()),
+        brier=float(((silent - quiet) ** 2).mean()),
+        base_brier=share * (1.0 - share),
+    )
+
+
+def _purchases_between(before: Summary, after: Summary) -> tuple[Array, int]:
+    """Purchase days of each user between two summaries, and the days between them."""
+    earlier, later = (_by_user(summary) for summary in (before, after))
+    if later.index.has_duplicates or earlier.index.has_duplicates:
+        raise ConfigError("holdout_check: a user_id occurs twice in a summary; a user has one row.")
+    missing = earlier.index.difference(later.index)
+    if len(missing):
+        raise ConfigError(
+            f"holdout_check: {len(missing):,} users of the earlier summary are missing in the later one. Take both "
+            "from one log, the later as_of second."
+        )
+    aligned = later.loc[earlier.index]
+    gap = (aligned["T"] - earlier["T"]).to_numpy()
+    came = (aligned["x"] - earlier["x"]).to_numpy()
+    days = round(float(gap[0]))
+    if days < 1 or not np.allclose(gap, days, rtol=0, atol=1e-6):
+        raise ConfigError(
+            "holdout_check: T of every user grows by the same whole number of days, at least 1; "
+            f"seen from {gap.min():g} to {gap.max():g}. Take both from one log, the later as_of second."
+        )
+    if came.min() < 0:
+        raise ConfigError(
+            "holdout_check: a user has fewer purchase days in the later summary than in the earlier one. "
+            "Take both from the same log."
+        )
+    return came, days
+
+
+def _by_user(summary: Summary) -> pd.DataFrame:
+    ids = summary.frame["user_id"].to_list()
+    return pd.DataFrame({"x": summary.x, "T": summary.T}, index=pd.Index(ids, dtype=object))
+
+
+def _silence_groups(p: Array, quiet: np.ndarray[Any, np.dtype[np.bool_]]) -> pd.DataFrame:
+    """Ten groups of about equal size by p; equal values stay together."""
+    cuts = np.unique(np.quantile(p, np.linspace(0.1, 0.9, 9)))
+    table = pd.DataFrame({"group": np.searchsorted(cuts, p, side="left"), "p": p, "quiet": quiet.astype(np.int64)})
+    grouped = table.groupby("group")
+    users, silent = grouped.size().to_numpy(), grouped["quiet"].sum().to_numpy()
+    low, high = wilson_interval(silent, users)
+    return pd.DataFrame(
+        {"users": users, "p_silent": grouped["p"].mean().to_numpy(), "silent": silent / users, "low": low, "high": high}
+    )
+
+
+def spend_check(data: Any, *, as_of: Timestamp | None = None) -> pd.DataFrame:
+    """Test the assumption of Gamma-Gamma that what an order is worth does not depend on how often the user orders.
+
+    Args:
+        data: A purchase summary with ``m_x``, or an OrderLog with ``as_of``.
+        as_of: Local business day; for a log alone.
+
+    Returns:
+        A frame of three rows, by ``measure`` (``"plain"``: Pearson's correlation of x and m_x, as in the literature;
+        ``"log"``: of their logarithms; ``"rank"``: Spearman's): ``users``, ``correlation``, ``low``, ``high`` (95%),
+        ``p_value`` and ``advice``. What counts is its size, not its p-value: within 0.1 of zero it changes values by
+        little, up to 0.3 it shifts them between rare and frequent buyers, beyond that fits apart are called for.
+
+    Raises:
+        InsufficientDataError: If fewer than ten users have repeats, or all have the same.
+    """
+    from scipy.stats import norm, rankdata
+
+    summary = read_summary(data, as_of=as_of, ids=False, spend=True, what="spend_check")
+    assert summary.m_x is not None  # noqa: S101 - read with spend=True
+    used = (summary.x > 0) & (np.nan_to_num(summary.m_x, nan=0.0) > 0)
+    x, m = summary.x[used], summary.m_x[used]
+    if x.size < 10 or x.min() == x.max() or m.min() == m.max():
+        raise InsufficientDataError(
+            f"spend_check needs at least ten users with repeat orders, positive spend and different x and m_x; the "
+            f"summary has {x.size}. Use a longer log."
+        )
+    rows = []
+    pairs = {"plain": (x, m), "log": (np.log(x), np.log(m)), "rank": (rankdata(x), rankdata(m))}
+    for measure, (left, right) in pairs.items():
+        correlation = float(np.corrcoef(left, right)[0, 1])
+        # Fisher's z; for ranks with the variance of Bonett & Wright (2000).
+        spread = np.sqrt((1.0 + (correlation**2 / 2.0 if measure == "rank" else 0.0)) / (x.size - 3.0))
+        z = float(np.arctanh(np.clip(correlation, -1 + 1e-15, 1 - 1e-15)))
+        low, high = np.tanh(z - _Z * spread), np.tanh(z + _Z * spread)
+        advice = _spend_advice(correlation)
+        p_value = float(2.0 * norm.sf(abs(z) * np.sqrt(x.size - 3.0)))
+        rows.append((measure, int(x.size), correlation, float(low), float(high), p_value, advice))
+    return pd.DataFrame(rows, columns=["measure", "users", "correlation", "low", "high", "p_value", "advice"])
+
+
+def _spend_advice(correlation: float) -> str:
+    more = "more" if correlation > 0 else "less"
+    if abs(correlation) < 0.1:
+        return "Spend and frequency are nearly independent: GammaGamma is fit for use."
+    if abs(correlation) < 0.3:
+        return f"Frequent buyers spend a little {more} an order: GammaGamma is fit for ranking, totals shift somewhat."
+    return f"Frequent buyers spend {more} an order: fit GammaGamma apart for rare and frequent buyers."
+
+
+def _check_fitted(what: str, fitted: object) -> None:
+    if not isinstance(fitted, FittedPurchaseModel):
+        raise ConfigError(f"{what} takes a fitted BetaGeo, ModifiedBetaGeo or ParetoNBD; seen {type(fitted).__name__}.")
+
+
+def _check_most(most: object) -> None:
+    if isinstance(most, bool) or not isinstance(most, int) or not 1 <= most <= 100:
+        raise ConfigError(f"most is a whole number from 1 to 100; seen {most!r}.")
+
+
+def _axes(ax: Axes | None) -> Axes:
+    if ax is not None:
+        return ax
+    from matplotlib import pyplot as plt
+
+    return plt.subplots(layout="constrained")[1]

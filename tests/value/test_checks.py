@@ -1,0 +1,169 @@
+"""Checks of fit, holdout and spend, and the bootstrap."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from commlife.errors import ConfigError, InsufficientDataError, ModelWarning
+from commlife.value import (
+    BetaGeo,
+    GammaGamma,
+    ModifiedBetaGeo,
+    ParetoNBD,
+    bootstrap,
+    frequency_check,
+    holdout_check,
+    simulate_summary,
+    spend_check,
+)
+
+SPECS = [BetaGeo(), ModifiedBetaGeo(), ParetoNBD()]
+by_name = pytest.mark.parametrize("spec", SPECS, ids=lambda spec: type(spec).__name__)
+
+
+@pytest.fixture(scope="module")
+def later(cdnow: pd.DataFrame, holdout: pd.DataFrame) -> pd.DataFrame:
+    """The summary of the same users at 1998-06-30 (t_x is not needed of the later one, so the last day is taken)."""
+    came = holdout.set_index("user_id")["purchases"].reindex(cdnow["user_id"]).fillna(0).to_numpy()
+    x = cdnow["x"].to_numpy() + came
+    return pd.DataFrame(
+        {
+            "user_id": cdnow["user_id"],
+            "x": x,
+            "t_x": np.where(came > 0, cdnow["T"] + 1, cdnow["t_x"]),
+            "T": cdnow["T"] + 273,
+        }
+    )
+
+
+@by_name
+def test_the_histogram_of_cdnow_is_met(cdnow: pd.DataFrame, spec: Any) -> None:
+    """Fader, Hardie & Lee (2005), figure 2: 1,411 one-time buyers, 439 with one repeat."""
+    table = frequency_check(spec.fit(cdnow), cdnow).to_frame()
+    assert table["users"].tolist()[:3] == [1411, 439, 214]
+    assert table["expected"].sum() == pytest.approx(2357)
+    assert np.abs(table["expected"] / table["users"] - 1).max() < 0.25
+    assert table["expected"][0] == pytest.approx(1411, rel=0.02)
+
+
+@by_name
+def test_the_histogram_of_own_data_is_met(spec: Any) -> None:
+    name = type(spec).__name__
+    truth = dict(zip(spec.kernel.box.names, (0.7, 5.0, 0.8, 3.0), strict=True))
+    summary = simulate_summary(name, truth, n_users=40_000, T="200D", first_within="60D", seed=7)
+    summary[["t_x", "T"]] = np.ceil(summary[["t_x", "T"]])
+    table = frequency_check(spec.fit(summary), summary, most=5).table
+    chi2 = ((table["users"] - table["expected"]) ** 2 / table["expected"]).sum()
+    assert chi2 < 16  # 6 cells; the 99.3% point at 5 degrees
+
+
+def test_the_holdout_of_cdnow(cdnow: pd.DataFrame, later: pd.DataFrame) -> None:
+    check = holdout_check(BetaGeo().fit(cdnow), cdnow, later.sample(frac=1, random_state=0))
+    assert check.actual == 1882
+    assert check.horizon_days == 273
+    assert check.expected == pytest.approx(1653.4, abs=0.1)
+    table = check.to_frame()
+    assert table["users"].sum() == 2357
+    assert (table["users"] * table["actual"]).sum() == pytest.approx(1882)
+    assert (table["users"] * table["expected"]).sum() == pytest.approx(check.expected)
+    assert ((table["low"] < table["actual"]) & (table["actual"] < table["high"])).all()
+    assert check.silence["users"].sum() == 2357
+    assert check.silence["p_silent"].is_monotonic_increasing
+    assert check.silence["silent"].between(check.silence["low"], check.silence["high"]).all()
+    assert check.brier < 0.8 * check.base_brier
+    assert "1,882 came" in repr(check)
+
+
+def test_the_holdout_says_what_does_not_agree(cdnow: pd.DataFrame, later: pd.DataFrame) -> None:
+    bg = BetaGeo().fit(cdnow)
+    with pytest.raises(ConfigError, match="2 users of the earlier summary are missing"):
+        holdout_check(bg, cdnow, later.iloc[2:])
+    with pytest.raises(ConfigError, match="at least 1"):
+        holdout_check(bg, cdnow, cdnow)
+    with pytest.raises(ConfigError, match="at least 1"):
+        holdout_check(bg, cdnow, later.assign(T=later["T"] + np.arange(len(later))))
+    with pytest.raises(ConfigError, match="fewer purchase days"):
+        holdout_check(bg, cdnow, later.assign(x=0, t_x=0))
+    with pytest.raises(ConfigError, match="occurs twice"):
+        holdout_check(bg, cdnow, pd.concat([later, later.head(1)]))
+    with pytest.raises(ConfigError, match="holdout_check takes a fitted"):
+        holdout_check(GammaGamma(), cdnow, later)
+
+
+@pytest.mark.parametrize("most", [0, 101, True, 2.0])
+def test_most_is_a_whole_number(cdnow: pd.DataFrame, most: Any) -> None:
+    with pytest.raises(ConfigError, match="most is a whole number"):
+        frequency_check(BetaGeo().fit(cdnow), cdnow, most=most)
+
+
+def test_figures_are_drawn_from_results(cdnow: pd.DataFrame, later: pd.DataFrame) -> None:
+    matplotlib = pytest.importorskip("matplotlib")
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+
+    bg = BetaGeo().fit(cdnow)
+    axes = frequency_check(bg, cdnow, most=4).plot()
+    assert [bar.get_height() for bar in axes.patches[:2]] == [1411, 439]
+    again = holdout_check(bg, cdnow, later).plot(axes)
+    assert again is axes
+    assert "273 days" in axes.get_ylabel()
+    plt.close("all")
+
+
+def test_spend_and_frequency_of_cdnow(cdnow: pd.DataFrame) -> None:
+    """Fader & Hardie (2013): the simple correlation is .11."""
+    table = spend_check(cdnow).set_index("measure")
+    assert table.loc["plain", "correlation"] == pytest.approx(0.11, abs=0.005)
+    assert (table["users"] == 946).all()
+    assert ((table["low"] < table["correlation"]) & (table["correlation"] < table["high"])).all()
+    assert "for ranking" in table.loc["plain", "advice"]
+
+
+def test_spend_check_tells_dependence_from_independence() -> None:
+    rng = np.random.default_rng(0)
+    x = 1 + rng.poisson(3.0, 4000)
+    spend = rng.gamma(3.0, 10.0, x.size)
+    table = pd.DataFrame({"x": x, "t_x": x, "T": 90, "m_x": spend})
+    alone = spend_check(table)
+    assert alone["advice"].str.contains("nearly independent").all()
+    assert (alone["p_value"] > 0.001).all()
+    tied = spend_check(table.assign(m_x=spend / x))
+    assert (tied["correlation"] < -0.3).all()
+    assert tied["advice"].str.contains("spend less an order: fit GammaGamma apart").all()
+    with pytest.raises(InsufficientDataError, match="has 9"):
+        spend_check(table.head(9))
+
+
+@pytest.mark.parametrize("spec", [BetaGeo(), ParetoNBD()], ids=lambda spec: type(spec).__name__)
+def test_bootstrap_agrees_with_the_observed_information(spec: Any) -> None:
+    name = type(spec).__name__
+    truth = dict(zip(spec.kernel.box.names, (0.7, 5.0, 0.8, 3.0), strict=True))
+    summary = simulate_summary(name, truth, n_users=2500, T="364D", first_within="60D", seed=9)
+    summary[["t_x", "T"]] = np.ceil(summary[["t_x", "T"]])
+    fitted = spec.fit(summary, time_unit="7D")
+    table = bootstrap(spec, summary, n_samples=30, seed=2)
+    assert list(table.columns) == ["sample", *truth]
+    spread = np.log(table[list(truth)]).std().to_numpy()
+    assert spread == pytest.approx(np.sqrt(np.diag(fitted.log_covariance)), rel=0.4)
+    pd.testing.assert_frame_equal(
+        table.head(3), bootstrap(spec, summary.sample(frac=1, random_state=3), n_samples=3, seed=2)
+    )
+
+
+def test_bootstrap_tells_what_it_leaves_out() -> None:
+    few = pd.DataFrame({"x": [0] * 11 + [2], "t_x": [0] * 11 + [40], "T": [100] * 12})
+    with pytest.warns(ModelWarning, match="are left out"):
+        table = bootstrap(BetaGeo(prior="weak"), few, n_samples=30)
+    assert 0 < len(table) < 30
+
+
+@pytest.mark.parametrize("n_samples", [0, True, 1.5, 10_001])
+def test_bootstrap_checks_its_arguments(cdnow: pd.DataFrame, n_samples: Any) -> None:
+    with pytest.raises(ConfigError, match="n_samples"):
+        bootstrap(BetaGeo(), cdnow, n_samples=n_samples)
+    with pytest.raises(ConfigError, match="bootstrap takes"):
+        bootstrap(BetaGeo().fit(cdnow), cdnow)
