@@ -74,6 +74,13 @@ _LABELS: dict[str, tuple[str, str]] = {
     "rows": ("Rows", "行数"),
     "amount": ("Money", "金额"),
     "action": ("Action", "处理"),
+    "category": ("Category", "品类"),
+    "channel": ("Channel", "渠道"),
+    "direction": ("Direction", "方向"),
+    "fault": ("Fault", "问题"),
+    "column": ("Column", "列"),
+    "policy": ("Policy", "处理方式"),
+    "fix": ("What to do", "处理建议"),
     "period": ("Week of", "周起始"),
 }
 

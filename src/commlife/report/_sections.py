@@ -23,6 +23,8 @@ WEEKS_SHOWN = 13
 COHORTS_SHOWN = 14
 AGES_SHOWN = 9
 ROWS_SHOWN = 15
+#: Alarms look at the weeks in which a newcomer is won or lost; more of them would only raise the bar for each.
+ALERT_AGES = (1, 2, 3, 4)
 
 
 def sections(page: Page) -> list[Section]:
@@ -145,19 +147,32 @@ def _communities(page: Page) -> Section:
     from commlife.cohorts import retention_alerts
 
     try:
-        found = retention_alerts(_weekly_cohorts(page, by="community")).to_frame()
+        alerts = retention_alerts(_weekly_cohorts(page, by="community"), ages=ALERT_AGES)
     except InsufficientDataError as error:
         return Section("communities", w["communities"], w["communities_short"].format(why=error), w["cleaned"])
-    alarms = found[found["q_value"] <= 0.05].sort_values(["q_value", "group", "cohort", "age"], ignore_index=True)
-    table = alarms if len(alarms) else found.sort_values(["p_value", "group", "cohort", "age"], ignore_index=True)
-    named = table.rename(columns={"group": "community"})
+    alarms = alerts.to_frame()
     shown: dict[str, Write] = {
         "community": text, "cohort": date, "age": of(integer), "expected": of(percent), "observed": of(percent),
-        "users_lost": of(number), "direction": lambda value: Cell(w.get(str(value), str(value))), "q_value": of(points),
+        "users_lost": of(number), "direction": lambda value: Cell(w.get(str(value), str(value))),
+        "q_value": of(points),
     }  # fmt: skip
-    lead = w["communities_lead"] if len(alarms) else w["communities_none"]
-    held = make_table(page, named, "communities", shown, top=8 if len(alarms) else 5)
-    return Section("communities", w["communities"], lead, w["cleaned"], tables=(held,))
+    if alarms.empty:
+        nearest = alerts.tested.sort_values(["p_value", "cohort", "age"], ignore_index=True)
+        held = make_table(page, nearest.rename(columns={"group": "community"}), "communities", shown, top=5)
+        return Section("communities", w["communities"], w["communities_none"], w["cleaned"], tables=(held,))
+    tables = [make_table(page, alarms.rename(columns={"group": "community"}), "communities", shown, top=8)]
+    causes = [name for name in ("category", "channel", "coupon_id") if page.log.has(name)]
+    if causes and (alarms["direction"] == "drop").any():
+        parts = alerts.drill(page.log, by=causes).rename(columns={"group": "community"})
+        each: dict[str, Write] = {
+            "community": text, "cohort": date, "by": lambda value: Cell(page.name(str(value))), "value": text,
+            "size": of(integer), "rate_before": of(percent), "rate": of(percent),
+            "points": lambda value: Cell(f"{value:+.1f}"),
+        }  # fmt: skip
+        made = make_table(page, parts, "communities_behind", each, top=8)
+        named = tuple(w.get(f"drill_{name}", page.name(name)) for name in each)
+        tables.append(replace(made, columns=named, caption=w["drill"]))
+    return Section("communities", w["communities"], w["communities_lead"], w["cleaned"], tables=tuple(tables))
 
 
 def _segments(page: Page) -> Section:

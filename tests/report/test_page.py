@@ -1,0 +1,218 @@
+"""The user table and the weekly page: complete, self-contained, escaped, masked, never half-written."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import commlife as cl
+from commlife.report import to_csv
+from commlife.report._format import integer, money, number, percent, points
+from commlife.report.weekly import write_whole
+
+EVIL = "<script>alert('x')</script>"
+
+
+@pytest.fixture(scope="module")
+def community():
+    return cl.datasets.make_community(n_users=900, seed=5)
+
+
+@pytest.fixture(scope="module")
+def clean(community):
+    frame = community.frame.assign(
+        user_id=[f"138{user:08d}" for user in community.frame["user_id"]],
+        community=community.frame["community"].replace({"C01": EVIL, "C02": "=cmd|' /C calc'!A0"}),
+    )
+    names = {name: name for name in frame.columns}
+    log = cl.OrderLog.from_frame(frame, **names, observed_from=community.world.start)
+    return log.clean(cl.CleaningRules(exclude_categories=("housekeeping",), max_addresses_per_user=3))
+
+
+@pytest.fixture(scope="module")
+def silence(clean, community):
+    return cl.SilenceModel(n_trees=30).fit(clean, as_of=community.as_of)
+
+
+@pytest.fixture(scope="module")
+def table(clean, community, silence):
+    return cl.user_table(clean, as_of=community.as_of, silence=silence, budget=100.0)
+
+
+@pytest.fixture(scope="module")
+def page(clean, community, silence, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("page")
+    written = {}
+    for lang in ("en", "zh"):
+        path = folder / f"{lang}.html"
+        report = cl.weekly_report(clean, as_of=community.as_of, path=path, lang=lang, silence=silence, budget=100.0)
+        assert report.path == path
+        written[lang] = path.read_text(encoding="utf-8")
+    assert sorted(p.name for p in folder.iterdir()) == ["en.html", "zh.html"], "nothing else is left behind"
+    return written
+
+
+def test_every_user_has_one_row(table, clean):
+    payers = cl.purchase_summary(clean, as_of="2025-06-30")
+    aside = set(clean.set_aside["user_id"]) - set(payers["user_id"])
+    assert table["user_id"].tolist() == sorted({*payers["user_id"], *aside})
+    segments = table.set_index("user_id")["segment"]
+    assert set(segments.loc[sorted(aside)]) <= {"proxy_buyer", "service_buyer"}
+    assert "proxy_buyer" in set(segments)
+
+
+def test_the_table_says_what_each_room_says(table, clean, community, silence):
+    rfm = cl.RFM().fit(clean, as_of=community.as_of).transform(clean, as_of=community.as_of).set_index("user_id")
+    mine = table.set_index("user_id").loc[rfm.index]
+    assert (mine["rfm_code"] == rfm["rfm_code"]).all()
+    assert np.allclose(mine["monetary"], rfm["monetary"])
+    risk = silence.predict(clean, as_of=community.as_of).set_index("user_id")["p_silent"]
+    assert np.allclose(mine["p_silent"].dropna().sort_index(), risk.sort_index())
+    assert mine["reason_1"].notna().sum() > 0.9 * len(risk)
+    assert (table["coupon_cost"].sum()) <= 100.0
+    notes = " ".join(table.attrs["notes"])
+    assert "RFM was fitted here" in notes
+    assert "silence model was fitted here" not in notes, "it was given"
+
+
+def test_a_day_for_the_next_order_lies_ahead(table, community):
+    ahead = table["next_order_by"].dropna()
+    assert len(ahead)
+    assert (ahead >= pd.Timestamp(community.as_of)).all()
+    assert table["next_order_by"].isna().any(), "null where an order is less likely than not"
+
+
+def test_rows_at_or_after_as_of_change_nothing(clean, community, silence):
+    early = "2025-06-16"
+    before = clean.to_native()
+    names = {name: name for name in before.columns}
+    cut = cl.OrderLog.from_frame(before[before["ordered_at"] < early], **names, observed_from=community.world.start)
+    whole = cl.OrderLog.from_frame(before, **names, observed_from=community.world.start)
+    tables = [cl.user_table(log, as_of=early, silence=silence) for log in (cut, whole)]
+    pd.testing.assert_frame_equal(*tables)
+
+
+class _Links(HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.urls, self.csv, self.tags = [], {}, []
+
+    def handle_starttag(self, tag, attrs):
+        given = dict(attrs)
+        self.tags.append(tag)
+        self.urls += [given[name] for name in ("src", "href", "action") if name in given]
+        if given.get("class") == "csv":
+            self.csv[given["download"]] = given["href"]
+
+
+def read(html):
+    parser = _Links()
+    parser.feed(html)
+    return parser
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_the_page_asks_for_nothing_outside(page, lang):
+    html = page[lang]
+    parsed = read(html)
+    assert all(url.startswith(("data:text/csv", "#")) for url in parsed.urls)
+    assert "script" not in parsed.tags
+    assert "<link" not in html
+    assert "@import" not in html
+    assert "url(" not in html
+    for target in [url[1:] for url in parsed.urls if url.startswith("#")]:
+        assert f'id="{target}"' in html
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_the_page_has_all_its_parts(page, lang):
+    parts = re.findall(r'<section id="(\w+)"', page[lang])
+    assert parts == [
+        "numbers", "lifecycle", "communities", "retention", "segments", "calls", "risks", "drivers", "rules", "coupons", "notes",
+    ]  # fmt: skip
+    assert "nan" not in re.sub(r"data:[^\"]*", "", page[lang]).lower().replace("finance", "")
+
+
+def test_what_users_wrote_is_text(page):
+    assert EVIL not in page["en"]
+    assert "&lt;script&gt;" in page["en"]
+
+
+def test_ids_are_masked_in_page_and_csv(page):
+    parsed = read(page["en"])
+    content = {name: base64.b64decode(url.split(",")[1]).decode("utf-8-sig") for name, url in parsed.csv.items()}
+    assert set(content) >= {"numbers.csv", "segments.csv", "call_back.csv", "retention.csv", "drivers.csv", "rules.csv"}
+    everything = re.sub(r"base64,[^\"]*", "", page["en"]) + "".join(content.values())
+    assert not re.search(r"(?<![\d.])138\d{8}(?!\d)", everything)
+    assert "138****" in everything
+
+
+def test_csv_cells_are_no_formulas(page):
+    for url in read(page["en"]).csv.values():
+        frame = pd.read_csv(io.BytesIO(base64.b64decode(url.split(",")[1])), dtype=str, keep_default_na=False)
+        for column in frame:
+            texts = frame[column][pd.to_numeric(frame[column], errors="coerce").isna()]
+            assert not texts.str.match(r"^[=+\-@\t\r]").any()
+
+
+@pytest.mark.parametrize("value", ["=1+1", "+1", "-1+2", "@sum", "\t=1", " =1", "=1"])
+def test_formulas_get_an_apostrophe(value):
+    assert pd.read_csv(io.StringIO(to_csv(pd.DataFrame({"x": [value]}))), keep_default_na=False)["x"][0] == f"'{value}"
+
+
+def test_csv_leaves_numbers_and_lists_readable():
+    frame = pd.DataFrame({"=n": [-1.5], "pair": [("a", "b")], "when": [pd.Timestamp("2025-01-01")], "none": [None]})
+    assert to_csv(frame) == "'=n,pair,when,none\n-1.5,a + b,2025-01-01,\n"
+
+
+def test_a_short_log_gets_a_page_that_says_what_is_missing(tmp_path):
+    frame = pd.DataFrame(
+        {
+            "u": ["a", "b", "c", "a"],
+            "t": ["2025-03-01", "2025-03-02", "2025-03-08", "2025-03-09"],
+            "m": [5.0, 9.0, 1.0, 2.0],
+        }
+    )
+    log = cl.OrderLog.from_frame(frame, user_id="u", ordered_at="t", amount="m")
+    with pytest.warns(cl.CommlifeWarning):
+        report = cl.weekly_report(log, as_of="2025-03-10", path=tmp_path / "short.html")
+    assert any("no silence model" in note for note in report.notes)
+    assert len(report.users) == 3
+    assert "<section" in report.path.read_text(encoding="utf-8")
+
+
+def test_wrong_arguments_are_refused(clean, community, tmp_path):
+    with pytest.raises(cl.ConfigError, match="no folder"):
+        cl.weekly_report(clean, as_of=community.as_of, path=tmp_path / "none" / "report.html")
+    with pytest.raises(cl.ConfigError, match="is a folder"):
+        cl.weekly_report(clean, as_of=community.as_of, path=tmp_path)
+    with pytest.raises(cl.ConfigError, match="lang"):
+        cl.user_table(clean, as_of=community.as_of, lang="fr")
+    with pytest.raises(cl.ConfigError, match="offers"):
+        cl.user_table(clean, as_of=community.as_of, offers=[])
+    with pytest.raises(cl.InsufficientDataError):
+        cl.user_table(clean, as_of="2024-01-01")
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
+    target = tmp_path / "report.html"
+    write_whole(target, b"old")
+    monkeypatch.setattr("pathlib.Path.replace", lambda self, other: (_ for _ in ()).throw(OSError("disk full")))
+    with pytest.raises(OSError, match="disk full"):
+        write_whole(target, b"new")
+    assert target.read_bytes() == b"old"
+    assert [p.name for p in tmp_path.iterdir()] == ["report.html"]
+
+
+def test_numbers_are_written_short():
+    assert [integer(1234.4), money(99.5), money(1234.5), number(12.34), number(1.234), number(5000)] == [
+        "1,234", "99.50", "1,234", "12.3", "1.23", "5,000",
+    ]  # fmt: skip
+    assert [percent(0.371), percent(0.0123), points(0.0004), points(0.0132)] == ["37%", "1.2%", "< .001", ".013"]
+    assert {integer(None), money("x"), number(float("inf")), percent(float("nan")), points(None)} == {"–"}
