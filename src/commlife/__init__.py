@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from commlife.churn import SilencePanel as SilencePanel
     from commlife.cohorts import CohortTable as CohortTable
     from commlife.cohorts import cohort_table as cohort_table
+    from commlife.cohorts import growth_accounting as growth_accounting
+    from commlife.cohorts import retention_alerts as retention_alerts
     from commlife.coupons import Allocation as Allocation
     from commlife.coupons import Campaign as Campaign
     from commlife.coupons import Coupon as Coupon
@@ -76,11 +78,17 @@ if TYPE_CHECKING:
     from commlife.report import weekly_report as weekly_report
     from commlife.segments import RFM as RFM
     from commlife.segments import FittedLifecycle as FittedLifecycle
+    from commlife.segments import FittedLoyalty as FittedLoyalty
     from commlife.segments import FittedRFM as FittedRFM
+    from commlife.segments import FittedValueIndex as FittedValueIndex
     from commlife.segments import Lifecycle as Lifecycle
+    from commlife.segments import Loyalty as Loyalty
     from commlife.segments import Segment as Segment
     from commlife.segments import SegmentMap as SegmentMap
+    from commlife.segments import ValueIndex as ValueIndex
+    from commlife.segments import call_back_list as call_back_list
     from commlife.segments import migration as migration
+    from commlife.segments import quadrants as quadrants
     from commlife.value import BetaGeo as BetaGeo
     from commlife.value import FittedBetaGeo as FittedBetaGeo
     from commlife.value import FittedGammaGamma as FittedGammaGamma
@@ -114,16 +122,24 @@ _HOMES = {
     "metrics": ("business_metrics",),
     "segments": (
         "FittedLifecycle",
+        "FittedLoyalty",
         "FittedRFM",
+        "FittedValueIndex",
         "Lifecycle",
+        "Loyalty",
         "RFM",
         "Segment",
         "SegmentMap",
+        "ValueIndex",
+        "call_back_list",
         "migration",
+        "quadrants",
     ),
     "cohorts": (
         "CohortTable",
         "cohort_table",
+        "growth_accounting",
+        "retention_alerts",
     ),
     "basket": (
         "AssociationRules",

@@ -11,7 +11,7 @@ mpl.use("Agg")
 import matplotlib.pyplot as plt
 
 import commlife as cl
-from commlife.segments import RFM, migration
+from commlife.segments import RFM, Lifecycle, migration
 
 
 @pytest.fixture(scope="module")
@@ -62,3 +62,13 @@ def test_the_summary_adds_up(log):
     )
     with pytest.raises(cl.InsufficientDataError):
         rfm.summary(nobody, as_of="2025-02-01")
+
+
+def test_the_lifecycle(log):
+    life = Lifecycle(washout="28D").fit(log, as_of="2025-06-30")
+    ax = life.plot()
+    labels = {text.get_text() for text in ax.get_legend().get_texts()}
+    assert labels == {"active", "existing", "returned", "new", "silent", "churned"}
+    assert (
+        sum(patch.get_height() for patch in ax.patches if patch.get_height() > 0) == life.growth["active_users"].sum()
+    )

@@ -80,8 +80,9 @@ class Runs:
 
     Attributes:
         active: One row a user and period with an order that counts, up to the last complete period: user_id, index,
-            net (all orders of the period, refunds included), entry, exit, up and down (what a user who was kept
-            spends more or less than in the period before), and the groups.
+            net (all orders of the period, refunds included), entry, exit, until (periods to the next one, NEVER where
+            none is known), up and down (what a user who was kept spends more or less than in the period before), and
+            the groups.
         refunds: One row a user and period with nothing but refunds: user_id, index, net, and the groups.
         last: Index of the newest complete period.
         tells_existing: Whether some users may have lived before the log shows them.
@@ -102,8 +103,9 @@ def activity_runs(
     churned_after: int,
     washout: Duration | None,
     by: tuple[str, ...],
+    warn: bool = True,
 ) -> Runs:
-    """Code each user's active periods by what came before and what came after."""
+    """Code each user's active periods by what came before and what came after; warn of a truncated log unless told."""
     observation = log.observation
     last = period.last_complete(as_of=as_of, until=complete_until(as_of, observation.until))
     counted = log._orders(as_of).with_columns(nw.col("counts").cast(nw.Int64).alias("orders"))
@@ -120,7 +122,8 @@ def activity_runs(
     refunds = cells.filter(nw.col("orders") == 0, nw.col("index") <= last).select("user_id", "index", "net")
 
     firsts = log._orders(as_of).filter(nw.col("counts")).group_by("user_id").agg(nw.col("day").min().alias("first_day"))
-    warn_if_left_truncated(firsts, log, as_of, washout=washout)
+    if warn:
+        warn_if_left_truncated(firsts, log, as_of, washout=washout)
     seen_from = log.first_day
     tells_existing = (
         washout is not None
@@ -138,7 +141,7 @@ def activity_runs(
         active = active.join(groups, on="user_id", how="left")
         refunds = refunds.join(groups, on="user_id", how="left")
     active = _coded(active, existing, silent_after=silent_after, churned_after=churned_after)
-    columns = ("user_id", "index", "net", "entry", "exit", "up", "down", *by)
+    columns = ("user_id", "index", "net", "entry", "exit", "until", "up", "down", *by)
     return Runs(_engine.settle(active.select(*columns)), refunds, last, tells_existing)
 
 
@@ -167,7 +170,10 @@ def _coded(active: nw.LazyFrame[Any], existing: nw.Expr, *, silent_after: int, c
     )
     more = nw.col("net") - nw.col("before").fill_null(0).cast(nw.Int64)
     active = active.with_columns(
-        entry.cast(nw.Int64).alias("entry"), follows.cast(nw.Int64).alias("exit"), more.alias("more")
+        nw.when(until > NEVER).then(nw.lit(NEVER)).otherwise(until).cast(nw.Int64).alias("until"),
+        entry.cast(nw.Int64).alias("entry"),
+        follows.cast(nw.Int64).alias("exit"),
+        more.alias("more"),
     )
     return active.with_columns(
         nw.when(nw.col("more") > 0).then(nw.col("more")).otherwise(nw.lit(0)).cast(nw.Int64).alias("up"),

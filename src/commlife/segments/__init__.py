@@ -1,28 +1,44 @@
 """Who the users are: scores, segments, states, indices and tags."""
 
+from commlife.segments.call_back import ContactLists, call_back_list, contact_lists
 from commlife.segments.drift import Drift
 from commlife.segments.fitted_rfm import FittedRFM, GroupCuts, RFMScore
 from commlife.segments.lifecycle import ACTIONS, STATES, FittedLifecycle, Lifecycle
+from commlife.segments.loyalty import FittedLoyalty, Loyalty
 from commlife.segments.migration import Migration, migration
+from commlife.segments.quadrants import Quadrants, quadrants
+from commlife.segments.returns import ReturnCurve, return_curve
 from commlife.segments.rfm import RFM
 from commlife.segments.segment_map import Segment, SegmentMap
 from commlife.segments.standard_maps import standard_map
 from commlife.segments.summary import SegmentSummary
+from commlife.segments.value_index import FittedValueIndex, ValueIndex
 
 __all__ = [
     "ACTIONS",
     "RFM",
     "STATES",
+    "ContactLists",
     "Drift",
     "FittedLifecycle",
+    "FittedLoyalty",
     "FittedRFM",
+    "FittedValueIndex",
     "GroupCuts",
     "Lifecycle",
+    "Loyalty",
     "Migration",
+    "Quadrants",
     "RFMScore",
+    "ReturnCurve",
     "Segment",
     "SegmentMap",
     "SegmentSummary",
+    "ValueIndex",
+    "call_back_list",
+    "contact_lists",
     "migration",
+    "quadrants",
+    "return_curve",
     "standard_map",
 ]

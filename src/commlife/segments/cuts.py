@@ -12,19 +12,10 @@ from typing import TYPE_CHECKING, Any
 import narwhals.stable.v2 as nw
 import numpy as np
 
-from commlife._engine import collect
-
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["quantile_cuts", "score_expression", "score_of", "scores_of_values", "value_counts"]
-
-
-def value_counts(users: nw.LazyFrame[Any], column: str) -> tuple[NDArray[Any], NDArray[np.int64]]:
-    """The distinct values of a column, ascending, and how many rows have each."""
-    counted = users.group_by(column).agg(nw.len().alias("rows"))
-    table = collect(counted).sort_values(column, ignore_index=True)
-    return table[column].to_numpy(), table["rows"].to_numpy(dtype=np.int64)
+__all__ = ["quantile_cuts", "score_expression", "score_of", "scores_of_values"]
 
 
 def quantile_cuts(values: NDArray[Any], rows: NDArray[np.int64], n_bins: int) -> tuple[float, ...]:

@@ -9,9 +9,10 @@ import numpy as np
 if TYPE_CHECKING:
     from commlife.segments.lifecycle import FittedLifecycle
     from commlife.segments.migration import Migration
+    from commlife.segments.quadrants import Quadrants
     from commlife.segments.summary import SegmentSummary
 
-__all__ = ["draw_grid", "draw_lifecycle", "draw_migration"]
+__all__ = ["draw_grid", "draw_lifecycle", "draw_migration", "draw_quadrants"]
 
 #: Readable on screen and in print, and told apart by those who do not see red and green alike.
 PALETTE = ("#1b6ca8", "#5aa9e6", "#e8a33d", "#9aa5b1", "#5c6670", "#7b5ea7")
@@ -134,4 +135,29 @@ def draw_lifecycle(life: FittedLifecycle, ax: Any = None) -> Any:
     ax.set_ylabel("users (below the line: not in the base)")
     ax.legend(frameon=False, fontsize=8, ncols=3, loc="upper left")
     plain(ax, f"Users by state at the end of each period of {life.spec.period}")
+    return ax
+
+
+QUADRANT_COLOURS = {"keep": "#1b6ca8", "rescue": "#e8a33d", "grow": "#4fb286", "let go": "#9aa5b1"}
+_POINTS = 20_000  # more points than this only darken the picture
+
+
+def draw_quadrants(made: Quadrants, ax: Any = None) -> Any:
+    """Churn across, value up; a point a user (at most 20,000, evenly taken), the cuts as lines."""
+    from commlife._engine import collect, from_host
+
+    ax = axes(ax, (6.0, 5.0))
+    users = collect(from_host(made.users))
+    shown = users.iloc[:: -(-len(users) // _POINTS)]
+    for row in made.table.itertuples():
+        part = shown[shown["quadrant"] == row.quadrant]
+        label = f"{row.quadrant}: {row.users:,} ({row.share:.0%})"
+        colour = QUADRANT_COLOURS[str(row.quadrant)]
+        ax.scatter(part["churn"], part["value"], s=12, alpha=0.6, linewidths=0, color=colour, label=label)
+    ax.axhline(made.value_cut, color="#20303c", linewidth=0.8, linestyle=":")
+    ax.axvline(made.churn_cut, color="#20303c", linewidth=0.8, linestyle=":")
+    ax.set_xlabel("churn")
+    ax.set_ylabel("value")
+    ax.legend(frameon=False, fontsize=8, ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.14))
+    plain(ax, "Users by value and churn")
     return ax

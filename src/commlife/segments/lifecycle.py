@@ -76,8 +76,8 @@ class Lifecycle(Spec):
         >>> life = Lifecycle(period="7D", washout="28D").fit(log, as_of="2025-06-30")
         >>> life.states.columns.tolist()
         ['user_id', 'state', 'since', 'next_action']
-        >>> life.counts.tail(3)[["state", "users"]].to_dict("list")
-        {'state': ['returned', 'silent', 'churned'], 'users': [19, 69, 67]}
+        >>> life.counts.columns.tolist(), life.transitions.columns.tolist()
+        (['period', 'state', 'users'], ['period', 'from_state', 'to_state', 'users'])
     """
 
     period: Period = Period("7D")
@@ -110,9 +110,24 @@ class Lifecycle(Spec):
             LeftTruncatedWarning: If the log begins in the middle of lives and there is no washout.
         """
         day = day_number(as_of)
-        thresholds = {"silent_after": self.silent_after, "churned_after": self.churned_after}
-        runs = activity_runs(log, day, period=self.period, washout=self.washout, by=self.by, **thresholds)
-        flows = stocks_and_flows(runs, period=self.period, as_of=day, by=self.by, what="a lifecycle", **thresholds)
+        runs = activity_runs(
+            log,
+            day,
+            period=self.period,
+            silent_after=self.silent_after,
+            churned_after=self.churned_after,
+            washout=self.washout,
+            by=self.by,
+        )
+        flows = stocks_and_flows(
+            runs,
+            period=self.period,
+            as_of=day,
+            silent_after=self.silent_after,
+            churned_after=self.churned_after,
+            by=self.by,
+            what="a lifecycle",
+        )
         users = _engine.settle(_state_of_users(runs, self, day, flows.first))
         n_users = int(_engine.collect(users.select(nw.len().alias("users")))["users"].iloc[0])
         return FittedLifecycle(

@@ -32,8 +32,8 @@ def purchases(
 ) -> nw.LazyFrame[Any]:
     """One row a payer: user_id, recency_days, frequency, monetary (float64, major units) and, with ``by``, group.
 
-    With a lookback only orders of the last days count, and who has none of them is not in the plan. Money is divided
-    once, from exact integers, so that equal customers have equal values on every engine.
+    With a lookback only orders of the last days count, and who has none of them is not in the plan. Money is made from
+    exact integers by correctly rounded divisions, so that equal customers have equal values on every engine.
     """
     orders = log._orders(as_of)
     if lookback is not None:
@@ -53,7 +53,8 @@ def purchases(
         "user_id",
         (as_of - nw.col("last_day")).alias("recency_days"),
         nw.col("frequency"),
-        (money / log.scale).alias("monetary"),
+        # By a column: Polars divides by a number as if it multiplied by its reciprocal, which is off in the last bit.
+        (money / (nw.col("frequency") * 0 + log.scale).cast(nw.Float64)).alias("monetary"),
     ]
     if by is None:
         return users.select(*columns)

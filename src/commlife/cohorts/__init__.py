@@ -1,0 +1,8 @@
+"""Cohorts: what became of the users who came together, which leak opened this week, and what to plan."""
+
+from commlife.cohorts.alerts import RetentionAlerts, retention_alerts
+from commlife.cohorts.growth import growth_accounting
+from commlife.cohorts.question import CohortQuestion
+from commlife.cohorts.table import CohortTable, cohort_table
+
+__all__ = ["CohortQuestion", "CohortTable", "RetentionAlerts", "cohort_table", "growth_accounting", "retention_alerts"]

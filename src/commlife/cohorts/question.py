@@ -1,0 +1,108 @@
+"""Cohort question: what a cohort table was asked, as plain data, so that it can be asked again."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self, get_args
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from commlife._model import Spec
+from commlife.errors import ConfigError
+from commlife.orders import Duration, Period
+from commlife.orders.calendar import DayField, day_number
+
+__all__ = ["ATTRIBUTES", "MEASURES", "SHARES", "CohortQuestion", "Measure"]
+
+Measure = Literal[
+    "retention",
+    "unbounded",
+    "bracket",
+    "rolling",
+    "streak",
+    "churn",
+    "recall",
+    "repurchase",
+    "orders",
+    "frequency",
+    "revenue",
+    "cumulative_revenue",
+    "aov",
+]
+MEASURES: tuple[str, ...] = get_args(Measure)
+#: Measures that are users out of users: they carry a Wilson interval.
+SHARES = ("retention", "unbounded", "bracket", "rolling", "streak", "churn", "recall", "repurchase")
+#: What a user's own value can be: that of the first order that counts.
+ATTRIBUTES = ("community", "channel", "category", "item_id", "coupon_id", "address_id", "subsidised")
+
+_MOST_AGES = 10_000
+
+
+def _whole(value: Any) -> Any:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError(f"a whole number is needed, not {value!r:.40} of type {type(value).__name__}")
+    return value
+
+
+Whole = Annotated[int, BeforeValidator(_whole)]
+
+
+def _names(value: Any) -> Any:
+    return () if value is None else (value,) if isinstance(value, str) else value
+
+
+class CohortQuestion(Spec):
+    """What is asked of a log: the arguments of :func:`~commlife.cohorts.cohort_table`, validated together."""
+
+    as_of: DayField
+    period: Period = Period("month")
+    measure: Measure = "retention"
+    by: Annotated[tuple[str, ...], BeforeValidator(_names)] = ()
+    cohort: str = "first_order"
+    washout: Duration | None = None
+    min_size: Annotated[Whole, Field(ge=1)] | None = None
+    window: Duration | None = None
+    brackets: tuple[Whole, ...] | None = None
+    max_age: Annotated[Whole, Field(ge=0, le=_MOST_AGES)] | None = None
+
+    @model_validator(mode="after")
+    def _together(self) -> Self:
+        """What only the arguments together can tell."""
+        for name in self.by:
+            _check_attribute("by", name)
+        if len(set(self.by)) < len(self.by):
+            raise ConfigError(f"by names each attribute once; seen {list(self.by)!r}.")
+        if self.cohort not in ("first_order", "active", "given"):
+            _check_attribute("cohort", self.cohort, "first_order", "active")
+            if self.cohort in self.by:
+                raise ConfigError(f"cohort={self.cohort!r} cannot stand in by too: its values are the cohorts already.")
+        if self.cohort == "active" and self.washout is not None:
+            raise ConfigError('cohort="active" holds existing users too: leave washout out.')
+        if self.cohort == "active" and self.measure != "retention":
+            raise ConfigError(
+                f'cohort="active" is asked with measure="retention"; seen measure={self.measure!r}. Use '
+                'cohort="first_order" for it.'
+            )
+        if (self.measure == "rolling") != (self.window is not None):
+            raise ConfigError(
+                'window="7D" is the length of the windows of measure="rolling", and of no other measure; seen '
+                f"window={self.window!r} with measure={self.measure!r}."
+            )
+        if (self.measure == "bracket") != (self.brackets is not None):
+            raise ConfigError(
+                'brackets=(1, 2, 4, 8) are the ages at which the brackets of measure="bracket" begin, the last one the '
+                f"end of the last; seen brackets={self.brackets!r} with measure={self.measure!r}."
+            )
+        edges = self.brackets
+        if edges is not None and (len(edges) < 2 or min(edges) < 0 or list(edges) != sorted(set(edges))):
+            raise ConfigError(f"brackets are two or more ages from 0 on that rise; seen {edges!r:.80}.")
+        return self
+
+    @property
+    def day(self) -> int:
+        """``as_of`` as a day number."""
+        return day_number(self.as_of)
+
+
+def _check_attribute(what: str, name: str, *more: str) -> None:
+    if name not in ATTRIBUTES:
+        raise ConfigError.unknown_name(what, name, (*ATTRIBUTES, *more))
