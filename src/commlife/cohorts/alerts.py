@@ -65,8 +65,10 @@ class RetentionAlerts:
         return int((self.tested["q_value"] <= self.level).sum())
 
     def __repr__(self) -> str:
-        drops = int((self.to_frame()["direction"] == "drop").sum())
-        return f"RetentionAlerts({drops} drops, {len(self) - drops} rises in {len(self.tested):,} cells, q <= {self.level})"
+        frame = self.to_frame()
+        drops = int((frame["direction"] == "drop").sum())
+        cells = len(self.tested)
+        return f"RetentionAlerts({drops} drops, {len(frame) - drops} rises in {cells:,} cells, q <= {self.level})"
 
     def _repr_html_(self) -> str:
         return f"<p>{self!r}</p>" + self.to_frame().to_html(index=False)

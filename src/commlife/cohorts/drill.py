@@ -54,10 +54,11 @@ def drill_alerts(alerts: RetentionAlerts, log: OrderLog, *, by: str | Sequence[s
             raise ConfigError.unknown_name("drill: by", name, (*_PARTS, *_HELD))
         if name in alerts.table.question.by:
             raise ConfigError(f"drill: the alerts are by {name!r} already; drill by another attribute.")
+    rows = [chosen.iloc[place] for place in range(len(chosen))]
     parts = []
     for name in names:
         cells = _held_cells(alerts.table.question, log, name) if name in _HELD else _part_cells(alerts, log, name)
-        for place, row in zip(chosen.index.tolist(), chosen.iloc, strict=True):
+        for place, row in zip(chosen.index.tolist(), rows, strict=True):
             parts.append(_decomposed(alerts, row, cells, name).assign(alert=int(place)))
     whole = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(_RESULT))
     return whole[list(_RESULT)]
@@ -190,8 +191,9 @@ def users_of_alerts(alerts: RetentionAlerts, log: OrderLog, *, alert: int | None
     members, _ = starters(log, question, times, active)
     days = chosen["cohort"].to_numpy().astype("datetime64[D]").astype("int64")
     index = times.period.index_of(days, as_of=times.as_of)
+    rows = [chosen.iloc[place] for place in range(len(chosen))]
     parts = []
-    for place, row, cohort in zip(chosen.index.tolist(), chosen.iloc, index, strict=True):
+    for place, row, cohort in zip(chosen.index.tolist(), rows, index, strict=True):
         mine = members.filter(nw.col("cohort") == int(cohort), *_is_group(row["group"], question.by))
         parts.append(_who_stayed_away(mine, active, int(cohort), place, int(row["age"])))
     if not parts:
