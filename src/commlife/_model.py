@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.metadata
 import json
 from typing import Any, ClassVar, Self
@@ -16,6 +17,7 @@ __all__ = ["Fitted", "FittedOn", "Spec", "library_version"]
 MAX_JSON_CHARACTERS = 64_000_000
 
 
+@functools.cache
 def library_version() -> str:
     """The installed version of commlife."""
     return importlib.metadata.version("commlife")

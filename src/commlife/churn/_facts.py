@@ -146,7 +146,7 @@ def _from_lines(log: OrderLog, day: int) -> Plan:
     """Lines to orders to users: units, discounts, coupons, refunds."""
     age = day - nw.col("day")
     minor = nw.col("minor")
-    lines = log._lines(day).with_columns(
+    lines = log._lines(day, *_line_columns(log)).with_columns(
         nw.lit(1).alias("lines"),
         nw.when(minor > 0).then(minor).otherwise(nw.lit(0)).cast(nw.Int64).alias("paid"),
         nw.when(minor < 0).then(-minor).otherwise(nw.lit(0)).cast(nw.Int64).alias("refunded"),
@@ -173,6 +173,13 @@ def _from_lines(log: OrderLog, day: int) -> Plan:
             nw.col("us").min(), nw.col("day").min(), *(nw.col(name).sum() for name in sums)
         )
     return _orders_to_users(by_order, day, sums)
+
+
+def _line_columns(log: OrderLog) -> list[str]:
+    """What is read of each line; texts that nobody asks for are not moved about."""
+    optional = {"order_id": "order_id", "quantity": "quantity", "coupon_id": "coupon_id"}
+    optional |= {"discount": "discount_minor"} if log.has("discount") else {"list_amount": "list_minor"}
+    return ["user_id", "us", "day", "minor", *(held for name, held in optional.items() if log.has(name))]
 
 
 def _orders_to_users(by_order: Plan, day: int, sums: list[str]) -> Plan:
@@ -208,12 +215,13 @@ _ORDER_FLAGS = ("subsidised", "subsidised28", "subsidised_first", "off28", "paid
 
 
 def _distinct(log: OrderLog, day: int, column: str) -> Plan:
-    named = log._lines(day).filter(~nw.col(column).is_null()).select("user_id", column).unique()
+    named = log._lines(day, "user_id", column).filter(~nw.col(column).is_null()).unique()
     return named.group_by("user_id").agg(nw.len().alias(f"n_{column}"))
 
 
 def _from_categories(log: OrderLog, day: int) -> Plan:
-    lines = log._lines(day).filter(~nw.col("category").is_null() & (nw.col("minor") >= 0))
+    read = log._lines(day, "user_id", "category", "day", "minor")
+    lines = read.filter(~nw.col("category").is_null() & (nw.col("minor") >= 0))
     recent = lines.with_columns(_flag(day - nw.col("day") <= 90, "recent"))
     pairs = recent.group_by("user_id", "category").agg(nw.len().alias("pair"), nw.col("recent").max())
     pairs = pairs.with_columns(nw.col("pair").cast(nw.Int64)).with_columns(
@@ -229,7 +237,7 @@ def _from_categories(log: OrderLog, day: int) -> Plan:
 
 
 def _from_items(log: OrderLog, day: int) -> Plan:
-    lines = log._lines(day).filter(~nw.col("item_id").is_null() & (nw.col("minor") >= 0))
+    lines = log._lines(day, "user_id", "item_id", "minor").filter(~nw.col("item_id").is_null() & (nw.col("minor") >= 0))
     pairs = lines.group_by("user_id", "item_id").agg(nw.len().alias("pair"))
     return pairs.group_by("user_id").agg(nw.len().alias("items"), nw.col("pair").sum().alias("item_lines"))
 

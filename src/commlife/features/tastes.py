@@ -22,7 +22,8 @@ def bought_categories(log: OrderLog, as_of: int) -> nw.LazyFrame[Any]:
     Lines of orders that count and are not negative; lines without a category are left out.
     """
     log.require("category", why="a favourite category")
-    lines = log._lines(as_of).filter((nw.col("minor") >= 0) & ~nw.col("category").is_null())
+    ids = ["user_id", "order_id"] if log.has("order_id") else ["user_id"]
+    lines = log._lines(as_of, *ids, "category", "minor").filter((nw.col("minor") >= 0) & ~nw.col("category").is_null())
     if not log.has("order_id"):
         each = lines.select("user_id", "category", "minor").with_columns(nw.lit(1).alias("orders"))
     else:
@@ -47,7 +48,8 @@ def favourite_category(log: OrderLog, as_of: int) -> nw.LazyFrame[Any]:
 
 def price_band(log: OrderLog, as_of: int) -> nw.LazyFrame[Any]:
     """One row a user: ``price_band`` low, middle or high (see PRICE_BANDS), against the mean line of each category."""
-    lines = log._lines(as_of).filter(nw.col("minor") > 0)
+    wanted = ["user_id", "minor", *(["category"] if log.has("category") else [])]
+    lines = log._lines(as_of, *wanted).filter(nw.col("minor") > 0)
     if log.has("category"):
         lines = lines.filter(~nw.col("category").is_null()).select("user_id", "category", "minor")
         usual = lines.group_by("category").agg(nw.col("minor").sum().alias("sum"), nw.len().alias("lines"))
