@@ -17,7 +17,7 @@ from commlife.churn.catalogue import CATALOGUE, Feature
 from commlife.churn.drivers import Population, Refit, driver_table
 from commlife.churn.evaluation import Evaluation
 from commlife.churn.forest import Forest
-from commlife.churn.reasons import COLUMNS, reason_table
+from commlife.churn.reasons import leading_reasons, reason_table, sentences
 from commlife.errors import ConfigError
 from commlife.orders.calendar import Timestamp
 
@@ -69,17 +69,35 @@ class SingleExplanation:
     Attributes:
         p_silent: Probability of silence.
         p_base: Probability at the base of the model.
-        frame: ``driver, value, contribution_pp, sentence``, largest first: ``p_base`` and all contributions add up to
+        drivers: Features that speak for their groups, the one that weighs most first.
+        values: Their values.
+        contributions: What their groups add, in the unit of p_silent: all of them and ``p_base`` add up to
             ``p_silent``.
+        sentences: The same in words.
     """
 
     p_silent: float
     p_base: float
-    frame: pd.DataFrame
+    drivers: tuple[str, ...]
+    values: tuple[float, ...]
+    contributions: tuple[float, ...]
+    sentences: tuple[str, ...]
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """``driver, value, contribution_pp, sentence``."""
+        return pd.DataFrame(
+            {
+                "driver": self.drivers,
+                "value": self.values,
+                "contribution_pp": self.contributions,
+                "sentence": self.sentences,
+            }
+        )
 
     def to_frame(self) -> pd.DataFrame:
         """The frame."""
-        return self.frame.copy()
+        return self.frame
 
 
 @dataclass(frozen=True, eq=False)
@@ -256,21 +274,18 @@ class FittedSilenceModel:
         _check_language(lang)
         X = np.array([self._row(features)])
         explained = explain(self.forest, self.calibration, X)
-        k = len(self.groups)
-        told = reason_table(
-            pd.Series([0], name="user_id"),
-            X,
-            explained,
-            features=self.features,
-            groups=self.groups,
-            typical=self.reference.typical,
-            k=k,
-            lang=lang,
+        which, shown, said = leading_reasons(
+            X, explained, features=self.features, groups=self.groups, k=len(self.groups)
         )
-        frame = told.iloc[:k][
-            [name for name in COLUMNS if name not in {"user_id", "p_silent", "p_base", "reason_rank"}]
-        ]
-        return SingleExplanation(float(explained.p[0]), explained.p_base, frame.reset_index(drop=True))
+        told = sentences(which, shown, said, self.features, self.reference.typical, lang)
+        return SingleExplanation(
+            p_silent=float(explained.p[0]),
+            p_base=explained.p_base,
+            drivers=tuple(self.features[place].name for place in which[0].tolist()),
+            values=tuple(shown[0].tolist()),
+            contributions=tuple(said[0].tolist()),
+            sentences=tuple(told[0].tolist()),
+        )
 
     def _row(self, features: Mapping[str, float | None]) -> list[float]:
         if not isinstance(features, Mapping):
