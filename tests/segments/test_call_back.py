@@ -13,7 +13,7 @@ from commlife.segments import Lifecycle, call_back_list, contact_lists, return_c
 
 NAMES = {"user_id": "u", "ordered_at": "t", "amount": "m"}
 AS_OF = pd.Timestamp("2025-03-12")
-FEWER = settings(max_examples=max(settings.default.max_examples // 4, 10))
+FEWER = settings(max_examples=max(settings.default.max_examples // 6, 8))
 
 
 def export(seed: int = 0, n: int = 300, users: int = 60) -> pd.DataFrame:
@@ -64,18 +64,9 @@ def test_the_curve_follows_the_definition(seed, within, n):
 def test_a_threshold_holds_at_every_longer_gap():
     curve = return_curve(cl.OrderLog.from_frame(export(1, 400), **NAMES), as_of=AS_OF, within=2)
     table = curve.to_frame()
-    for probability in (0.2, 0.5, 0.9):
-        gap = curve.threshold(probability)
-        longer = table if gap is None else table[table["gap"] >= gap]
-        assert gap is None or (longer["rate"] < probability).all()
-    certain = return_curve(cl.OrderLog.from_frame(export(1, 400), **NAMES), as_of=AS_OF, within=1).table["rate"].max()
-    assert (
-        return_curve(cl.OrderLog.from_frame(export(1, 400), **NAMES), as_of=AS_OF, within=1).threshold(
-            (certain + 1) / 2
-        )
-        == 0
-    )
-    assert curve.threshold(1e-9) is None or curve.threshold(1e-9) > 0
+    for probability in (1e-9, 0.2, 0.5, 0.9, 0.999999):
+        below = [gap for gap in table["gap"] if (table.loc[table["gap"] >= gap, "rate"] < probability).all()]
+        assert curve.threshold(probability) == min(below, default=None)
     assert "returns within 2" in repr(curve)
     with pytest.raises(cl.ConfigError, match="between 0 and 1"):
         curve.threshold(1)

@@ -18,7 +18,7 @@ from commlife.segments import RFM, FittedValueIndex, Loyalty, ValueIndex, quadra
 
 NAMES = {"user_id": "u", "ordered_at": "t", "amount": "m"}
 RULES = {"cuts": {"frequency": [1, 2, 4, 8]}}
-FEWER = settings(max_examples=max(settings.default.max_examples // 4, 10))
+FEWER = settings(max_examples=max(settings.default.max_examples // 6, 8))
 
 
 def export(seed: int = 0, n: int = 300) -> pd.DataFrame:
