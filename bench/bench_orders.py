@@ -1,6 +1,7 @@
 """A 10-million-line pandas frame becomes a log: CPU and memory against pandas' own isna and factorize.
 
-Run: python bench/bench_orders.py [rows]. Each part runs in a process of its own, so that peak memory is its own.
+    beside = after - before
+    print(f"peak memory        {beside:.0f} MB beside the frame, {(beside + size) / size:.2f} times it in all (target 2.5)")
 """
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ def run(part: str, rows: int) -> None:
     reset_peak()
     before = memory("VmRSS")
     begin = time.process_time()
-    {"pandas": by_pandas, "commlife": by_commlife, "nothing": lambda frame: None}[part](frame)
+    {"pandas": by_pandas, "commlife": by_commlife}[part](frame)
     print(f"{time.process_time() - begin:.3f} {before:.0f} {memory('VmHWM'):.0f} {size:.0f}")
 
 
@@ -82,18 +83,19 @@ def main() -> None:
         return
     results: dict[str, list[list[float]]] = {"pandas": [], "commlife": []}
     for _ in range(3):
-        for part in results:
+        for part, measured in results.items():
             out = subprocess.run(
                 [sys.executable, __file__, str(rows), part], capture_output=True, text=True, check=True
             )
-            results[part].append([float(x) for x in out.stdout.split()])
+            measured.append([float(x) for x in out.stdout.split()])
     best = {part: min(row[0] for row in rows_) for part, rows_ in results.items()}
     before, after, size = results["commlife"][0][1:]
     print(f"{rows:,} lines, frame of {size:.0f} MB")
     print(f"isna + factorize   {best['pandas']:.2f} s CPU")
     print(f"OrderLog           {best['commlife']:.2f} s CPU, {best['commlife'] / best['pandas']:.2f} times (target 3)")
     print(
-        f"peak memory        {after - before:.0f} MB beside the frame; with the frame {(after - before + size) / size:.2f} times it (target 2.5)"
+    beside = after - before
+    print(f"peak memory        {beside:.0f} MB beside the frame, {(beside + size) / size:.2f} times it in all (target 2.5)")
     )
 
 

@@ -11,20 +11,23 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from commlife import datasets as datasets
     from commlife.basket import AssociationRules as AssociationRules
+    from commlife.basket import AttachRate as AttachRate
     from commlife.basket import FrequentItemsets as FrequentItemsets
     from commlife.basket import association_rules as association_rules
     from commlife.basket import attach_rate as attach_rate
     from commlife.basket import contrast_itemsets as contrast_itemsets
-    from commlife.basket import cross_sell as cross_sell
+    from commlife.basket import cross_sell_many as cross_sell_many
     from commlife.basket import frequent_itemsets as frequent_itemsets
     from commlife.basket import holdout_rules as holdout_rules
     from commlife.basket import product_heat as product_heat
     from commlife.basket import units_per_order as units_per_order
+    from commlife.basket.cross_sell import cross_sell as cross_sell
     from commlife.churn import FittedSilenceModel as FittedSilenceModel
     from commlife.churn import HostFeatures as HostFeatures
     from commlife.churn import SilenceModel as SilenceModel
     from commlife.churn import SilencePanel as SilencePanel
     from commlife.cohorts import CohortTable as CohortTable
+    from commlife.cohorts import RetentionAlerts as RetentionAlerts
     from commlife.cohorts import cohort_table as cohort_table
     from commlife.cohorts import growth_accounting as growth_accounting
     from commlife.cohorts import retention_alerts as retention_alerts
@@ -42,23 +45,30 @@ if TYPE_CHECKING:
     from commlife.coupons import WinBack as WinBack
     from commlife.coupons import allocate as allocate
     from commlife.coupons import apportion as apportion
+    from commlife.coupons import audit_redemptions as audit_redemptions
     from commlife.coupons import best_combination as best_combination
     from commlife.coupons import fairness_audit as fairness_audit
     from commlife.coupons import parse_threshold as parse_threshold
     from commlife.coupons import price as price
+    from commlife.coupons import refund_due as refund_due
+    from commlife.coupons.frontier import frontier as frontier
     from commlife.effects import FittedUplift as FittedUplift
     from commlife.effects import Uplift as Uplift
+    from commlife.effects import adjust_pvalues as adjust_pvalues
     from commlife.effects import adjusted_effect as adjusted_effect
     from commlife.effects import assign as assign
     from commlife.effects import compare as compare
     from commlife.effects import confidence_sequence as confidence_sequence
+    from commlife.effects import hash_share as hash_share
     from commlife.effects import minimum_detectable_effect as minimum_detectable_effect
     from commlife.effects import off_policy_value as off_policy_value
     from commlife.effects import power as power
-    from commlife.effects import qini as qini
+    from commlife.effects import qini_curve as qini_curve
+    from commlife.effects import relative_effect as relative_effect
     from commlife.effects import sample_ratio as sample_ratio
     from commlife.effects import sample_size as sample_size
     from commlife.effects import uplift_at as uplift_at
+    from commlife.effects.qini import qini as qini
     from commlife.errors import CommlifeError as CommlifeError
     from commlife.errors import CommlifeWarning as CommlifeWarning
     from commlife.errors import ConfigError as ConfigError
@@ -87,8 +97,8 @@ if TYPE_CHECKING:
     from commlife.segments import SegmentMap as SegmentMap
     from commlife.segments import ValueIndex as ValueIndex
     from commlife.segments import call_back_list as call_back_list
-    from commlife.segments import migration as migration
-    from commlife.segments import quadrants as quadrants
+    from commlife.segments.migration import migration as migration
+    from commlife.segments.quadrants import quadrants as quadrants
     from commlife.value import BetaGeo as BetaGeo
     from commlife.value import FittedBetaGeo as FittedBetaGeo
     from commlife.value import FittedGammaGamma as FittedGammaGamma
@@ -137,17 +147,20 @@ _HOMES = {
     ),
     "cohorts": (
         "CohortTable",
+        "RetentionAlerts",
         "cohort_table",
         "growth_accounting",
         "retention_alerts",
     ),
     "basket": (
         "AssociationRules",
+        "AttachRate",
         "FrequentItemsets",
         "association_rules",
         "attach_rate",
         "contrast_itemsets",
         "cross_sell",
+        "cross_sell_many",
         "frequent_itemsets",
         "holdout_rules",
         "product_heat",
@@ -169,14 +182,18 @@ _HOMES = {
     "effects": (
         "FittedUplift",
         "Uplift",
+        "adjust_pvalues",
         "adjusted_effect",
         "assign",
         "compare",
         "confidence_sequence",
+        "hash_share",
         "minimum_detectable_effect",
         "off_policy_value",
         "power",
         "qini",
+        "qini_curve",
+        "relative_effect",
         "sample_ratio",
         "sample_size",
         "uplift_at",
@@ -202,10 +219,13 @@ _HOMES = {
         "WinBack",
         "allocate",
         "apportion",
+        "audit_redemptions",
         "best_combination",
         "fairness_audit",
+        "frontier",
         "parse_threshold",
         "price",
+        "refund_due",
     ),
     "report": (
         "WeeklyReport",

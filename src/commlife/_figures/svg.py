@@ -77,7 +77,8 @@ def stacked_columns(
             y_down += size
         if (n - 1 - i) % max(1, math.ceil(n / 9)) == 0:
             parts.append(
-                f'<text x="{x + step * 0.38:.1f}" y="{height - 8}" text-anchor="middle" class="tick">{escape(ticks[i])}</text>'
+                f'<text x="{x + step * 0.38:.1f}" y="{height - 8}" text-anchor="middle" class="tick">'
+                f"{escape(ticks[i])}</text>"
             )
     parts.append(f'<line x1="{left}" x2="{width - right}" y1="{base:.1f}" y2="{base:.1f}" stroke="{INK}"/>')
     x = float(left)
