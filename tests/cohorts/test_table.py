@@ -328,7 +328,7 @@ def test_small_cohorts_can_be_suppressed(cdnow):
 # -- laws -------------------------------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=15)
+@settings(max_examples=8)
 @given(st.integers(0, 10_000), st.sampled_from(PLAIN), st.sampled_from(["7D", "week", "month"]))
 def test_rows_and_names_do_not_matter(seed, measure, period):
     frame = export(seed, n=120, users=15)
@@ -343,7 +343,7 @@ def test_rows_and_names_do_not_matter(seed, measure, period):
     pd.testing.assert_frame_equal(a, b)
 
 
-@settings(max_examples=10)
+@settings(max_examples=5)
 @given(st.integers(0, 10_000))
 def test_groups_sum_to_the_whole(seed):
     log = make_log(export(seed, n=150, users=20))
