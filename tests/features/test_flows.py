@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import commlife as cl
 from commlife.cohorts.growth import growth_accounting
-from commlife.segments import STATES, Lifecycle
+from commlife.segments import ACTIONS, STATES, Lifecycle
 
 FEWER = settings(max_examples=max(settings.default.max_examples // 3, 10))
 NAMES = {"user_id": "u", "ordered_at": "t", "amount": "m", "order_id": "o"}
@@ -44,7 +44,6 @@ def by_definition(frame, *, silent_after, churned_after, washout, days=7):
     frame = frame[frame["t"] < AS_OF].assign(minor=lambda f: (f["m"] * 100).round().astype(int))
     orders = frame.groupby(["u", "o"]).agg(t=("t", "min"), net=("minor", "sum"), low=("minor", "min")).reset_index()
     orders["counts"] = (orders["net"] > 0) | ((orders["net"] == 0) & (orders["low"] >= 0))
-    orders["week"] = -(-((orders["t"] - AS_OF).dt.days) // days) * -1
     orders["week"] = np.floor((orders["t"] - AS_OF).dt.days / days).astype(int)
     weeks = range(int(orders["week"].min()), 0)
     states, money = {}, {}
@@ -288,9 +287,7 @@ def test_a_spec_is_data():
     assert Lifecycle.from_json(spec.to_json()) == spec
     life = Lifecycle(washout="28D").fit(make_log(export(1, 100)), as_of=AS_OF)
     assert "users before 2025-03-10" in repr(life)
-    assert set(life.states["next_action"]) <= {
-        action["en"] for action in __import__("commlife.segments", fromlist=["ACTIONS"]).ACTIONS.values()
-    }
+    assert set(life.states["next_action"]) <= {action["en"] for action in ACTIONS.values()}
     assert life.to_frame()["state"].unique().tolist() == list(STATES)
     with pytest.raises(cl.ConfigError, match="channel"):
         spec.fit(make_log(export(1, 100)), as_of=AS_OF)
