@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 OUT    ?= out
+JOBS   ?= 2
 
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
@@ -37,7 +38,7 @@ demo: $(VENV)/.demo
 	@$(BIN)/commlife demo --out $(OUT)
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest --cov --cov-report=term $(PYTEST)
+	$(BIN)/python -m pytest -n $(JOBS) --cov --cov-report=term $(PYTEST)
 
 quick: $(VENV)/.dev
 	$(BIN)/python -m pytest -q tests/$(ROOM)
@@ -49,7 +50,11 @@ lint: $(VENV)/.dev
 
 types: $(VENV)/.dev
 	$(BIN)/mypy
-	$(BIN)/pyright --verifytypes commlife --ignoreexternal
+	@# Completeness is judged of the package as hosts install it: pyright does not follow an editable one.
+	@rm -rf $(VENV)/.typed && $(BIN)/python -m pip install --quiet --no-deps --target $(VENV)/.typed .
+	PYTHONPATH=$(VENV)/.typed $(BIN)/pyright --pythonpath $(BIN)/python --verifytypes commlife --ignoreexternal > $(VENV)/.typed/report.txt \
+		|| { grep -B1 -E "error" $(VENV)/.typed/report.txt | head -60; exit 1; }
+	@tail -4 $(VENV)/.typed/report.txt | head -2
 
 docs: $(VENV)/.dev notebooks
 	$(BIN)/mkdocs build --strict --quiet

@@ -32,8 +32,8 @@ class Users:
     __slots__ = ("frame", "ids")
 
     def __init__(self, frame: pd.DataFrame) -> None:
-        self.frame = frame
-        self.ids = frame["user_id"]
+        self.frame: pd.DataFrame = frame
+        self.ids: pd.Series[Any] = frame["user_id"]
 
     def __len__(self) -> int:
         return len(self.frame)

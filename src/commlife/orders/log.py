@@ -65,11 +65,11 @@ class OrderLog:
         self._observed = observed
         self._audit = audit
         self._memory: dict[Any, Any] = {}
-        self.columns = columns
-        self.keep = keep
-        self.timezone = timezone
-        self.currency_digits = currency_digits
-        self.scale = 10**currency_digits
+        self.columns: tuple[str, ...] = columns
+        self.keep: tuple[str, ...] = keep
+        self.timezone: str = timezone
+        self.currency_digits: int = currency_digits
+        self.scale: int = 10**currency_digits
 
     # -- in ---------------------------------------------------------------------------------------------------------
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import narwhals.stable.v2 as nw
 import numpy as np
@@ -34,7 +34,7 @@ SCORES = {"recency": "r_score", "frequency": "f_score", "monetary": "m_score"}
 class GroupCuts(BaseModel):
     """The cuts of one group: its value of ``by``, its payers when they were learned, the cuts of each dimension."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
 
     group: str | int | float
     users: int

@@ -96,7 +96,7 @@ class BetaGeoKernel:
     """
 
     time_parameters: tuple[str, ...] = ("alpha",)
-    box = Box(
+    box: Box = Box(
         names=("r", "alpha", "a", "b"),
         matrix=np.array([[1.0, 0, 0, 0], [1.0, -1.0, 0, 0], [0, 0, 1.0, -1.0], [0, 0, 0.5, 0.5]]),
         lower=np.array([-7.0, -14.0, -9.0, -7.0]),
@@ -208,7 +208,7 @@ class ParetoNBDKernel:
     """Pareto/NBD: purchases at a rate ~ Gamma(r, alpha), lives ended at a rate ~ Gamma(s, beta), at any moment."""
 
     time_parameters: tuple[str, ...] = ("alpha", "beta")
-    box = Box(
+    box: Box = Box(
         names=("r", "alpha", "s", "beta"),
         matrix=np.array([[1.0, 0, 0, 0], [1.0, -1.0, 0, 0], [0, 0, 1.0, 0], [0, 0, 1.0, -1.0]]),
         lower=np.array([-7.0, -14.0, -7.0, -9.0]),
