@@ -1,0 +1,67 @@
+"""The house as the docs draw it is the house on disk."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+SOURCE = ROOT / "src" / "commlife"
+HOUSE = (ROOT / "docs" / "explanation" / "house.md").read_text(encoding="utf-8")
+
+
+def _drawn() -> set[str]:
+    drawing = re.search(r"```text\nsrc/commlife/\n(.*?)```", HOUSE, flags=re.DOTALL).group(1)
+    return {line.split()[0] for line in drawing.splitlines()}
+
+
+def _on_disk() -> set[str]:
+    folders = {f"{path.parent.name}/" for path in SOURCE.glob("*/__init__.py")}
+    return folders | {path.name for path in SOURCE.glob("*.py")}
+
+
+def test_the_drawing_equals_the_folders() -> None:
+    assert _drawn() == _on_disk()
+
+
+def test_every_room_has_a_page_of_reference() -> None:
+    rooms = {name.strip("/") for name in _on_disk() if name.endswith("/") and not name.startswith("_")} | {"errors"}
+    pages = {path.stem for path in (ROOT / "docs" / "reference").glob("*.md")} - {"index", "command-line"}
+    assert pages == rooms
+    for room in sorted(rooms):
+        assert f"::: commlife.{room}\n" in (ROOT / "docs" / "reference" / f"{room}.md").read_text(encoding="utf-8")
+
+
+def test_the_floors_in_the_docs_are_those_that_ci_keeps() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"][
+        "contracts"
+    ]
+    layers = next(contract["layers"] for contract in contracts if contract["type"] == "layers")
+    floors = [set(re.findall(r"commlife\.(\w+)", layer)) - {"__main__", "testing"} for layer in layers]
+    told = HOUSE[HOUSE.index("Floors, top to bottom") : HOUSE.index("A file holds one idea")]
+    order = re.findall(r"`(\w+)`", told)
+    assert set(order) == set().union(*floors)
+    place = {name: number for number, floor in enumerate(floors) for name in floor}
+    assert [place[name] for name in order] == sorted(place[name] for name in order)
+
+
+def test_every_page_is_in_the_navigation() -> None:
+    text = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    named = set(re.findall(r"[\w/-]+\.md", yaml.safe_dump(yaml.safe_load(text)["nav"])))
+    assert named == {str(page.relative_to(ROOT / "docs")) for page in (ROOT / "docs").rglob("*.md")}
+
+
+@pytest.mark.parametrize("option", ["--lang", "--budget", "--merge-within", "--on-fault", "--show-ids"])
+def test_options_of_the_command_line_are_told(option: str) -> None:
+    assert f"`{option}" in (ROOT / "docs" / "reference" / "command-line.md").read_text(encoding="utf-8")
+
+
+def test_the_command_line_page_names_every_option() -> None:
+    shell = (SOURCE / "report" / "shell.py").read_text(encoding="utf-8")
+    options = set(re.findall(r'add_argument\(\s*"(--[\w-]+)"', shell)) - {"--version"}
+    page = (ROOT / "docs" / "reference" / "command-line.md").read_text(encoding="utf-8")
+    assert {option for option in options if f"`{option}" not in page} == set()
