@@ -83,7 +83,8 @@ class ConfigError(CommlifeError, ValueError):
             elif error["type"] == "missing":
                 lines.append(f"{path}: is required.")
             else:
-                lines.append(f"{path}: {error['msg']}; seen {error['input']!r:.80}.")
+                told = error["msg"].removeprefix("Value error, ")
+                lines.append(f"{path}: {told}; seen {error['input']!r:.80}.")
         return cls(f"{owner}: " + "\n  ".join(lines))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import ROUND_HALF_EVEN, Decimal
 
+import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
 import pytest
@@ -58,6 +59,15 @@ def test_rounding_is_half_even_as_it_stands_in_decimal(engine, text):
     frame = pd.DataFrame({"u": ["a"], "t": ["2025-01-01"], "m": [float(text)]})
     wanted = int(Decimal(text).quantize(Decimal("0.01"), ROUND_HALF_EVEN) * 100)
     assert minor_of(engine(frame), 2) == [wanted]
+
+
+def test_major_units_are_the_nearest_floats(engine):
+    """Polars multiplies by the reciprocal of a number: 0.29 came back as 0.29000000000000004."""
+    cents = np.arange(1, 3000)
+    frame = pd.DataFrame({"u": cents, "t": "2025-01-01", "m": cents / 100})
+    log = cl.OrderLog.from_frame(engine(frame), user_id="u", ordered_at="t", amount="m")
+    shown = collect(nw.from_native(log.to_native())).sort_values("user_id")["amount"].to_numpy()
+    assert (shown == cents / 100).all()
 
 
 def test_whole_numbers_and_decimals_are_major_units(engine):

@@ -12,6 +12,7 @@ import narwhals.stable.v2 as nw
 
 from commlife import _engine
 from commlife._engine.windows import NONE_BEFORE
+from commlife.features.periods import with_period_index
 
 if TYPE_CHECKING:
     from commlife.orders import OrderLog, Period
@@ -26,7 +27,7 @@ def active_periods(log: OrderLog, as_of: int, period: Period) -> nw.LazyFrame[An
     count in it; previous, the index of the user's active period before, NONE_BEFORE for the first one.
     """
     counting = log._orders(as_of).filter(nw.col("counts"))
-    indexed = counting.with_columns(period.index_of(nw.col("day"), as_of=as_of).cast(nw.Int64).alias("index"))
+    indexed = with_period_index(counting, log, period, as_of=as_of)
     active = indexed.group_by("user_id", "index").agg(nw.len().alias("orders"), nw.col("net").sum())
     whole = active.with_columns(nw.col("orders", "net").cast(nw.Int64))
     return _engine.settle(_engine.with_previous(whole, "index", by="user_id", into="previous"))

@@ -63,7 +63,7 @@ def summary_plan(log: OrderLog, as_of: int) -> nw.LazyFrame[Any]:
     )
     # Divided by at least 1, so that engines which fail on a division by zero do not; null where there was no repeat.
     divisor = nw.when(nw.col("x") > 0).then(nw.col("x")).otherwise(nw.lit(1))
-    mean = nw.col("repeat_spend") / divisor / log.scale
+    mean = nw.col("repeat_spend") / (divisor * log.scale)
     return whole.with_columns(nw.when(nw.col("x") > 0).then(mean).alias("m_x")).select(
         "user_id", "x", "t_x", "T", "m_x"
     )

@@ -10,6 +10,7 @@ import pandas as pd
 
 from commlife import _engine
 from commlife.errors import InsufficientDataError
+from commlife.features.periods import with_period_index
 from commlife.orders.calendar import Period, Timestamp, complete_until, day_number, days_to_datetime64
 
 if TYPE_CHECKING:
@@ -107,8 +108,7 @@ def _line_sums(log: OrderLog, as_of: int, grid: Period, keys: list[str]) -> nw.L
         known = positive & paid & ~listed.is_null()
         columns["listed"] = nw.when(known).then(listed).otherwise(zero)
         columns["listed_paid"] = nw.when(known).then(minor).otherwise(zero)
-    indexed = lines.with_columns(
-        grid.index_of(nw.col("day"), as_of=as_of).cast(nw.Int64).alias("index"),
+    indexed = with_period_index(lines, log, grid, as_of=as_of).with_columns(
         *(expression.cast(nw.Int64).alias(name) for name, expression in columns.items()),
     )
     summed = indexed.group_by(*keys).agg(*(nw.col(name).sum() for name in columns))
@@ -118,7 +118,7 @@ def _line_sums(log: OrderLog, as_of: int, grid: Period, keys: list[str]) -> nw.L
 def _order_sums(log: OrderLog, as_of: int, grid: Period, keys: list[str], by: str | None) -> nw.LazyFrame[Any]:
     """Orders that count, their payers, and who of them is new."""
     orders = log._orders(as_of, *([] if by is None else [by])).filter(nw.col("counts"))
-    indexed = orders.with_columns(grid.index_of(nw.col("day"), as_of=as_of).cast(nw.Int64).alias("index"))
+    indexed = with_period_index(orders, log, grid, as_of=as_of)
     first = orders.group_by("user_id").agg(nw.col("us").min().alias("first_us"))
     marked = indexed.join(first, on="user_id", how="inner").with_columns(
         (nw.col("us") == nw.col("first_us")).cast(nw.Int64).alias("is_first")
@@ -143,9 +143,9 @@ def _units(log: OrderLog, as_of: int, grid: Period, keys: list[str]) -> nw.LazyF
     orders = log._orders(as_of, *by).filter(nw.col("counts"))
     if not log.has("order_id"):
         lines = log._lines(as_of).filter(nw.col("minor") >= 0)
-        indexed = lines.with_columns(grid.index_of(nw.col("day"), as_of=as_of).cast(nw.Int64).alias("index"))
+        indexed = with_period_index(lines, log, grid, as_of=as_of)
     else:
-        dated = orders.with_columns(grid.index_of(nw.col("day"), as_of=as_of).cast(nw.Int64).alias("index"))
+        dated = with_period_index(orders, log, grid, as_of=as_of)
         lines = log._lines(as_of).select("user_id", "order_id", "quantity")
         indexed = lines.join(dated.select("user_id", "order_id", "index", *by), on=["user_id", "order_id"], how="inner")
     return indexed.group_by(*keys, "user_id").agg(nw.col("quantity").sum().alias("units"))

@@ -8,6 +8,7 @@ import narwhals.stable.v2 as nw
 
 from commlife import _engine
 from commlife.orders import _boundary
+from commlife.orders.money import major
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -140,7 +141,7 @@ def shown_lines(log: OrderLog) -> nw.LazyFrame[Any]:
 
 def shown(frame: nw.LazyFrame[Any], log: OrderLog, *, extra: Sequence[str] = ()) -> nw.LazyFrame[Any]:
     """Lines under canonical names, money in major units."""
-    money = [(nw.col(minor) / log.scale).alias(name) for name, minor in _boundary.MONEY.items() if log.has(name)]
+    money = [major(nw.col(minor), log.scale).alias(name) for name, minor in _boundary.MONEY.items() if log.has(name)]
     if log.has("first_ordered_at"):
         frame = frame.with_columns((nw.col("first_day") * _boundary.MICROSECONDS_A_DAY).alias("_first_us"))
         frame = _engine.microsecond_as_datetime(frame, "_first_us", into="first_ordered_at")

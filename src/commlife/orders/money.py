@@ -9,7 +9,17 @@ import numpy as np
 
 from commlife.errors import ConfigError
 
-__all__ = ["LARGEST_MINOR", "NOT_FINITE", "SUB_UNIT", "TOO_LARGE", "add_minor", "check_digits", "to_major", "to_minor"]
+__all__ = [
+    "LARGEST_MINOR",
+    "NOT_FINITE",
+    "SUB_UNIT",
+    "TOO_LARGE",
+    "add_minor",
+    "check_digits",
+    "major",
+    "to_major",
+    "to_minor",
+]
 
 #: Largest amount of one line in minor units: above it a float no longer tells neighbouring cents apart.
 LARGEST_MINOR = 2**53 - 1
@@ -108,6 +118,14 @@ def _minor_and_faults(
             near[finer] = np.where(is_tie, low + np.mod(low, 2), near[finer])
         minor[part] = near
     return minor, faults
+
+
+def major(minor: nw.Expr, scale: int) -> nw.Expr:
+    """A column of minor units in major ones, the nearest float64 on every engine.
+
+    Divided by a column and not by a number: Polars multiplies by a number's reciprocal, which is off in the last bit.
+    """
+    return minor.cast(nw.Float64) / (minor * 0 + scale).cast(nw.Float64)
 
 
 def to_minor(amounts: Any, *, digits: int, name: str = "amounts") -> np.ndarray[Any, np.dtype[np.int64]]:
