@@ -11,7 +11,19 @@ import pytest
 
 import commlife
 
-HEAVY = ("pandas", "xgboost", "shap", "sklearn", "matplotlib", "scipy", "numba", "polars", "duckdb", "numpy", "narwhals")
+HEAVY = (
+    "pandas",
+    "xgboost",
+    "shap",
+    "sklearn",
+    "matplotlib",
+    "scipy",
+    "numba",
+    "polars",
+    "duckdb",
+    "numpy",
+    "narwhals",
+)
 
 
 def run(code: str) -> str:

@@ -7,8 +7,10 @@ import io
 import re
 from html.parser import HTMLParser
 
+import duckdb
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 
 import commlife as cl
@@ -86,6 +88,25 @@ def test_a_day_for_the_next_order_lies_ahead(table, community):
     assert len(ahead)
     assert (ahead >= pd.Timestamp(community.as_of)).all()
     assert table["next_order_by"].isna().any(), "null where an order is less likely than not"
+
+
+def test_the_table_comes_in_the_hosts_kind_of_frame(clean, community, silence, table):
+    """The same answers from Polars (in kind) and DuckDB (as pandas, since its rows are in this process)."""
+    wanted = cl.user_table(clean, as_of=community.as_of, silence=silence, budget=100.0)
+    pd.testing.assert_frame_equal(table, wanted)
+    whole = clean.whole.to_native()
+    names = {name: name for name in whole.columns}
+    for frame in (pl.from_pandas(whole), duckdb.connect().from_df(whole)):
+        log = cl.OrderLog.from_frame(frame, **names, observed_from=community.world.start).clean(
+            cl.CleaningRules(exclude_categories=("housekeeping",), max_addresses_per_user=3)
+        )
+        users = cl.user_table(log, as_of=community.as_of, silence=silence, budget=100.0)
+        assert isinstance(users, pl.DataFrame if isinstance(frame, pl.DataFrame) else pd.DataFrame)
+        users = users if isinstance(users, pd.DataFrame) else users.to_pandas()
+        for column in ("user_id", "segment", "rfm_code", "state", "favourite_category", "price_band", "coupon_id"):
+            assert users[column].fillna("").tolist() == wanted[column].fillna("").tolist(), column
+        for column in ("monetary", "p_silent", "expected_spend_91d", "m_x"):
+            np.testing.assert_allclose(users[column].astype(float), wanted[column].astype(float), rtol=1e-9)
 
 
 def test_rows_at_or_after_as_of_change_nothing(clean, community, silence):
