@@ -26,7 +26,9 @@ def library_version() -> str:
 class _Plain(BaseModel):
     """Shared by Spec and Fitted: frozen, strict about names, our own errors."""
 
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings", hide_input_in_errors=False)
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        frozen=True, extra="forbid", ser_json_inf_nan="strings", hide_input_in_errors=False
+    )
 
     format_version: ClassVar[int] = 1
 
