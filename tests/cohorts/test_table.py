@@ -432,6 +432,11 @@ def test_pictures_and_words(cdnow):
     assert "3 cohorts" in repr(table)
     assert "by channel" in repr(grouped)
     assert "<table" in table._repr_html_()
+    labels = [text.get_text() for text in axes.texts]
+    assert "16%" in labels
+    assert not any("nan" in label for label in labels)
+    long = cohort_table(make_log(export()), as_of="2025-05-01", period="1D", measure="orders")
+    assert not long.plot().texts  # too many cells for numbers
     short = cohort_table(cdnow, as_of="1997-02-01")
     assert short.plot().get_title() == "retention: rate"
 
@@ -479,6 +484,11 @@ def test_a_question_is_plain_data():
 def test_bad_arguments(wrong, message):
     with pytest.raises(cl.ConfigError, match=message):
         cohort_table(make_log(export()), **{"as_of": "2025-04-01", **wrong})
+
+
+def test_a_group_cannot_be_named_as_the_mark_of_nulls():
+    with pytest.raises(cl.ConfigError, match="private"):
+        cohort_table(make_log(export().assign(way="\ue000")), as_of="2025-04-01", by="channel")
 
 
 def test_bad_logs():

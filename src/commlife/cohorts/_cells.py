@@ -1,109 +1,169 @@
 """Cells: the relational half of a cohort table, written once for every engine.
 
-From runs of activity (a row a user and active period) to one row a group, cohort and age: whatever the number of
-orders, a few thousand rows leave the engine, and NumPy finishes them.
+Each user gets the row of the table that he belongs to, coded in one whole number; a period in which he ordered gives
+his row and the age, one number again. Grouped by that number, a few thousand rows leave the engine, whatever the number
+of orders, and NumPy finishes them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import narwhals.stable.v2 as nw
+import numpy as np
 import pandas as pd
 
-from commlife._engine import collect, settle, with_previous
+from commlife._engine import collect, lazy_like, settle, with_previous
 from commlife.cohorts.question import CohortQuestion
+from commlife.errors import ConfigError
 from commlife.features.activity import NONE_BEFORE
 from commlife.features.periods import with_period_index
-from commlife.features.users import own_attributes, warn_if_left_truncated, with_existing
-from commlife.orders.calendar import complete_until, day_number
+from commlife.features.users import warn_if_left_truncated, with_existing
+from commlife.orders.calendar import Period, complete_until, day_number
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from commlife.orders import OrderLog
 
-    from commlife.orders import OrderLog, Period
-
-__all__ = [
-    "Cells",
-    "Times",
-    "active_runs",
-    "count_cells",
-    "group_columns",
-    "own_values",
-    "starters",
-    "warn_of_truncation",
-]
+__all__ = ["Asked", "Cells", "count_cells", "group_columns", "warn_of_truncation"]
 
 Plan = nw.LazyFrame[Any]
 
 #: Later than any period: stands for "the streak never broke".
 _NEVER = 2**40
 #: Ages that a table of all active users has unless max_age says otherwise.
-_ACTIVE_AGES = 12
+ACTIVE_AGES = 12
+#: Stands for a null in a join, where nulls are equal to nothing: a character that Unicode leaves to private use.
+_NULL = "\ue000"
 
 
-@dataclass(frozen=True, slots=True)
-class Times:
-    """The grid of a question: newest period that has begun before as_of, last one that is complete."""
+@dataclass(frozen=True)
+class Asked:
+    """A question put to a log: its grid of time, and the plans that several steps share, each computed once."""
 
-    period: Period
-    as_of: int
-    until: int
-    newest: int
-    last: int
+    log: OrderLog
+    question: CohortQuestion
 
-    @classmethod
-    def of(cls, log: OrderLog, question: CohortQuestion) -> Times:
-        """The grid of ``question`` on ``log``."""
-        day = question.day
-        until = complete_until(day, log.observation.until)
-        return cls(
-            period=question.period,
-            as_of=day,
-            until=until,
-            newest=int(question.period.index_of(day - 1, as_of=day)),
-            last=question.period.last_complete(as_of=day, until=until),
+    @cached_property
+    def period(self) -> Period:
+        """The periods of the question."""
+        return self.question.period
+
+    @cached_property
+    def as_of(self) -> int:
+        """Day number before whose midnight orders count."""
+        return self.question.day
+
+    @cached_property
+    def until(self) -> int:
+        """The day before whose midnight everything has been seen."""
+        return complete_until(self.as_of, self.log.observation.until)
+
+    @cached_property
+    def newest(self) -> int:
+        """The newest period that has begun before as_of."""
+        return int(self.period.index_of(self.as_of - 1, as_of=self.as_of))
+
+    @cached_property
+    def last(self) -> int:
+        """The last period that is complete."""
+        return self.period.last_complete(as_of=self.as_of, until=self.until)
+
+    @cached_property
+    def firsts(self) -> Plan:
+        """One row a payer: user_id, first_day, first_us of the first order that counts."""
+        counting = self.counting()
+        return settle(
+            counting.group_by("user_id").agg(
+                nw.col("day").min().alias("first_day"), nw.col("us").min().alias("first_us")
+            )
         )
+
+    def counting(self, *attributes: str) -> Plan:
+        """The orders that count."""
+        return self.log._orders(self.as_of, *attributes).filter(nw.col("counts"))
+
+    def dated(self, orders: Plan) -> Plan:
+        """Orders with the index of their period."""
+        return with_period_index(orders, self.log, self.period, as_of=self.as_of)
+
+    @cached_property
+    def active(self) -> Plan:
+        """One row a user and period with an order that counts: user_id, index, and what the measure needs of them."""
+        dated = self.dated(self.counting())
+        measure = self.question.measure
+        if measure in ("repurchase", "orders", "frequency"):
+            return dated.group_by("user_id", "index").agg(nw.len().alias("orders"))
+        if measure == "aov":
+            return dated.group_by("user_id", "index").agg(nw.len().alias("orders"), nw.col("net").sum())
+        active = dated.select("user_id", "index").unique()
+        if measure in ("churn", "recall", "streak"):
+            return settle(with_previous(active, "index", by="user_id", into="previous"))
+        return settle(active)
+
+    @cached_property
+    def existing(self) -> Plan | None:
+        """user_id of the payers whose life began before the log shows it; None where there can be none."""
+        if self.question.washout is None and not self.log.has("first_ordered_at") and self._sees_all():
+            return None
+        known = with_existing(self.firsts, self.log, washout=self.question.washout)
+        return settle(known.filter(nw.col("existing")).select("user_id"))
+
+    def _sees_all(self) -> bool:
+        """Whether no order lies before the day from which the log observes."""
+        return self.log.first_day is None or self.log.observation.first <= day_number(self.log.first_day)
+
+    @cached_property
+    def members(self) -> Plan:
+        """One row a new payer: user_id, cohort (index of the period of the first order), own attributes."""
+        firsts = self.firsts
+        if self.existing is not None:
+            firsts = firsts.join(self.existing, on="user_id", how="anti")
+        members = self.dated(firsts.select("user_id", nw.col("first_day").alias("day")))
+        members = members.select("user_id", nw.col("index").alias("cohort"))
+        attributes = [name for name in group_columns(self.question) if name != "cohort_label"]
+        return members.join(self.own(attributes), on="user_id", how="inner") if attributes else members
+
+    def own(self, names: Sequence[str]) -> Plan:
+        """One row a payer: own attributes (at a tie the least value); ``subsidised`` tells the first order's coupon."""
+        needed = tuple(dict.fromkeys("coupon_id" if name == "subsidised" else name for name in names))
+        self.log.require(*needed, why=f"a cohort table by {', '.join(names)}")
+        firsts = self.firsts.select("user_id", "first_us")
+        orders = self.counting(*needed).select("user_id", "us", *needed)
+        of_first = orders.join(firsts, on="user_id", how="inner").filter(nw.col("us") == nw.col("first_us"))
+        own = of_first.group_by("user_id").agg(*(nw.col(name).min() for name in needed))
+        if "subsidised" in names:
+            organic = nw.when(nw.col("coupon_id").is_null()).then(nw.lit("organic"))
+            own = own.with_columns(organic.otherwise(nw.lit("subsidised")).alias("subsidised"))
+        return own.select("user_id", *names)
 
 
 @dataclass(frozen=True, slots=True)
 class Cells:
-    """What left the engine: ``sizes`` (by, cohort, size), ``counts`` (by, cohort, age, and what the measure needs)."""
+    """What left the engine: ``sizes`` (by, cohort, size), sorted, and ``counts`` (row of sizes, age, columns)."""
 
     sizes: pd.DataFrame
     counts: pd.DataFrame
     existing_users: int
 
 
-def count_cells(log: OrderLog, question: CohortQuestion, times: Times, labels: Plan | None = None) -> Cells:
-    """Count users, orders and money by group, cohort and age.
+@dataclass(frozen=True, slots=True)
+class _Placed:
+    """Members with ``base``: a number to which the index of a period is added to give row * width + age."""
 
-    Args:
-        log: The order log.
-        question: What is asked.
-        times: The grid of the question.
-        labels: user_id and ``cohort_label`` for cohorts that the caller made; only these users count.
-    """
-    active = active_runs(log, times)
-    if question.cohort == "active":
-        return _count_active(log, question, times, active)
-    members, existing = starters(log, question, times, active)
-    if labels is not None:
-        members = members.join(labels, on="user_id", how="inner")
-    by = group_columns(question)
-    counts = _COUNTS.get(question.measure, _count_base)(log, question, times, active, members, by)
-    sizes = collect(members.group_by(*by, "cohort").agg(nw.len().alias("size")))
-    return Cells(sizes, counts, existing)
+    members: Plan
+    sizes: pd.DataFrame
+    width: int
 
-
-def active_runs(log: OrderLog, times: Times) -> Plan:
-    """One row a user and period with an order that counts: user_id, index, orders, net, previous; computed once."""
-    counting = log._orders(times.as_of).filter(nw.col("counts"))
-    dated = with_period_index(counting, log, times.period, as_of=times.as_of)
-    active = dated.group_by("user_id", "index").agg(nw.len().alias("orders"), nw.col("net").sum())
-    whole = active.with_columns(nw.col("orders", "net").cast(nw.Int64))
-    return settle(with_previous(whole, "index", by="user_id", into="previous"))
+    def grouped(self, rows: Plan, index: str = "index", **sums: str) -> pd.DataFrame:
+        """Number of rows and sums of columns by row of the table and age."""
+        keyed = rows.with_columns((nw.col("base") + nw.col(index)).cast(nw.Int64).alias("cell"))
+        aggregates = [nw.col(column).sum().alias(name) for name, column in sums.items()]
+        counted = collect(keyed.group_by("cell").agg(nw.len().alias("users"), *aggregates))
+        cell = counted.pop("cell").to_numpy()
+        return counted.assign(row=cell // self.width, age=cell % self.width)
 
 
 def group_columns(question: CohortQuestion) -> list[str]:
@@ -115,94 +175,79 @@ def group_columns(question: CohortQuestion) -> list[str]:
     return list(question.by)
 
 
-def starters(log: OrderLog, question: CohortQuestion, times: Times, active: Plan) -> tuple[Plan, int]:
-    """One row a payer who is not existing: user_id, cohort (index of the first active period), own attributes."""
-    members = active.filter(nw.col("previous") == NONE_BEFORE).select("user_id", nw.col("index").alias("cohort"))
-    members, existing = _without_existing(members, log, question, times)
-    attributes = [name for name in group_columns(question) if name != "cohort_label"]
-    if attributes:
-        members = members.join(own_values(log, times.as_of, attributes), on="user_id", how="inner")
-    return members, existing
-
-
-def own_values(log: OrderLog, day: int, names: Sequence[str]) -> Plan:
-    """One row a payer: own attributes, ``subsidised`` made of the first order's coupon."""
-    needed = tuple(dict.fromkeys("coupon_id" if name == "subsidised" else name for name in names))
-    log.require(*needed, why=f"a cohort table by {', '.join(names)}")
-    own = own_attributes(log, day, *needed)
-    if "subsidised" in names:
-        organic = nw.col("coupon_id").is_null()
-        own = own.with_columns(
-            nw.when(organic).then(nw.lit("organic")).otherwise(nw.lit("subsidised")).alias("subsidised")
-        )
-    return own.select("user_id", *names)
-
-
-def _without_existing(members: Plan, log: OrderLog, question: CohortQuestion, times: Times) -> tuple[Plan, int]:
-    if question.washout is None and not log.has("first_ordered_at") and _sees_all(log):
-        return members, 0
-    known = with_existing(_firsts(log, times.as_of), log, washout=question.washout)
-    existing = known.filter(nw.col("existing"))
-    n_existing = int(collect(existing.select(nw.len().alias("n")))["n"].iloc[0])
-    new = known.filter(~nw.col("existing")).select("user_id")
-    return members.join(new, on="user_id", how="inner"), n_existing
-
-
-def warn_of_truncation(log: OrderLog, question: CohortQuestion) -> None:
+def warn_of_truncation(asked: Asked) -> None:
     """Warn where the log seems to begin in the middle of lives; called from a public function, at its caller."""
-    if question.washout is None and question.cohort != "active" and not log.has("first_ordered_at"):
-        warn_if_left_truncated(_firsts(log, question.day), log, question.day, washout=None)
+    if asked.question.cohort != "active":
+        warn_if_left_truncated(asked.firsts, asked.log, asked.as_of, washout=asked.question.washout)
 
 
-def _firsts(log: OrderLog, day: int) -> Plan:
-    counting = log._orders(day).filter(nw.col("counts"))
-    return counting.group_by("user_id").agg(nw.col("day").min().alias("first_day"))
+def count_cells(asked: Asked, labels: Plan | None = None) -> Cells:
+    """Count users, orders and money by row of the table and age.
+
+    Args:
+        asked: The question and the log.
+        labels: user_id and ``cohort_label`` for cohorts that the caller made; only these users count.
+    """
+    if asked.question.cohort == "active":
+        return _count_active(asked)
+    members = asked.members if labels is None else asked.members.join(labels, on="user_id", how="inner")
+    placed = _place(members, asked)
+    counts = _COUNTS.get(asked.question.measure, _count_base)(asked, placed)
+    existing = 0 if asked.existing is None else int(collect(asked.existing.select(nw.len().alias("n")))["n"].iloc[0])
+    return Cells(placed.sizes, counts, existing)
 
 
-def _sees_all(log: OrderLog) -> bool:
-    """Whether no order lies before the day from which the log observes."""
-    return log.first_day is None or log.observation.first <= day_number(log.first_day)
+def _place(members: Plan, asked: Asked) -> _Placed:
+    """Count the cohorts, number them, and give each member the number of its own."""
+    by = group_columns(asked.question)
+    names = [f"_key_{place}" for place in range(len(by))]
+    if by:
+        texts = [nw.col(name).cast(nw.String).fill_null(_NULL).alias(key) for name, key in zip(by, names, strict=True)]
+        members = settle(members.with_columns(*texts))
+    counted = collect(members.group_by(*by, *names, "cohort").agg(nw.len().alias("size")))
+    sizes = counted.sort_values([*by, "cohort"], ignore_index=True)
+    _refuse_mixed(counted, by)
+    cohort = sizes["cohort"].to_numpy(dtype=np.int64)
+    width = asked.newest - int(cohort.min(initial=asked.newest)) + 1
+    if by:
+        table = sizes[[*names, "cohort"]].assign(base=np.arange(len(sizes), dtype=np.int64) * width - cohort)
+        types = {name: name for name in (*names, "cohort")}
+        members = members.join(lazy_like(table, members, types=types), on=[*names, "cohort"], how="inner")
+    else:
+        # One cohort a period: their numbers follow from the period, gaps and all.
+        oldest = asked.newest - width + 1
+        members = members.with_columns(((nw.col("cohort") - oldest) * width - nw.col("cohort")).alias("base"))
+        every = pd.DataFrame({"cohort": np.arange(oldest, asked.newest + 1)})
+        sizes = every.merge(sizes, on="cohort", how="left").fillna({"size": 0}).astype({"size": "int64"})
+    return _Placed(members.select("user_id", "cohort", "base"), sizes.drop(columns=names), width)
 
 
-def _grouped(rows: Plan, by: list[str], **sums: str) -> pd.DataFrame:
-    """Number of rows and sums of columns by group, cohort and age."""
-    aggregates = [nw.col(column).sum().alias(name) for name, column in sums.items()]
-    return collect(rows.group_by(*by, "cohort", "age").agg(nw.len().alias("users"), *aggregates))
+def _refuse_mixed(sizes: pd.DataFrame, by: list[str]) -> None:
+    for name in by:
+        if (sizes[name].astype(str) == _NULL).any():
+            raise ConfigError(f"by={name!r}: the private character U+E000 is no name of a group. Rename it.")
 
 
-def _aged(active: Plan, members: Plan) -> Plan:
-    """Active periods of members, with their age."""
-    rows = active.join(members, on="user_id", how="inner")
-    return rows.with_columns((nw.col("index") - nw.col("cohort")).alias("age"))
-
-
-def _count_base(
-    log: OrderLog, question: CohortQuestion, times: Times, active: Plan, members: Plan, by: list[str]
-) -> pd.DataFrame:
+def _count_base(asked: Asked, placed: _Placed) -> pd.DataFrame:
     """Active users by age, and of them what the measure asks about."""
-    del log, times
-    rows = active.join(members, on="user_id", how="inner").with_columns(
-        (nw.col("index") - nw.col("cohort")).alias("age")
-    )
-    if question.measure in ("churn", "recall"):
+    rows = asked.active.join(placed.members.select("user_id", "base"), on="user_id", how="inner")
+    measure = asked.question.measure
+    if measure in ("churn", "recall"):
         kept = (nw.col("index") - nw.col("previous") == 1).cast(nw.Int64)
-        return _grouped(rows.with_columns(kept.alias("kept")), by, kept="kept")
-    if question.measure == "repurchase":
-        return _grouped(rows.with_columns((nw.col("orders") >= 2).cast(nw.Int64).alias("twice")), by, twice="twice")
-    if question.measure in ("orders", "frequency"):
-        return _grouped(rows, by, orders="orders")
-    if question.measure == "aov":
-        return _grouped(rows, by, orders="orders", net="net")
-    return _grouped(rows, by)
+        return placed.grouped(rows.with_columns(kept.alias("kept")), kept="kept")
+    if measure == "repurchase":
+        return placed.grouped(rows.with_columns((nw.col("orders") >= 2).cast(nw.Int64).alias("twice")), twice="twice")
+    if measure in ("orders", "frequency"):
+        return placed.grouped(rows, orders="orders")
+    if measure == "aov":
+        return placed.grouped(rows, orders="orders", net="net")
+    return placed.grouped(rows)
 
 
-def _count_last(
-    log: OrderLog, question: CohortQuestion, times: Times, active: Plan, members: Plan, by: list[str]
-) -> pd.DataFrame:
+def _count_last(asked: Asked, placed: _Placed) -> pd.DataFrame:
     """Users by the last age at which they are counted: last order (unbounded), end of the first run (streak)."""
-    del log
-    seen = active.filter(nw.col("index") <= times.last)
-    if question.measure == "streak":
+    seen = asked.active.filter(nw.col("index") <= asked.last)
+    if asked.question.measure == "streak":
         broke = (nw.col("previous") != NONE_BEFORE) & (nw.col("index") - nw.col("previous") > 1)
         marked = seen.with_columns(nw.when(broke).then(nw.col("previous")).otherwise(nw.lit(_NEVER)).alias("run_end"))
         users = marked.group_by("user_id").agg(nw.col("index").max(), nw.col("run_end").min())
@@ -210,57 +255,49 @@ def _count_last(
         users = users.with_columns(nw.when(ended).then(nw.col("run_end")).otherwise(nw.col("index")).alias("index"))
     else:
         users = seen.group_by("user_id").agg(nw.col("index").max())
-    rows = users.join(members, on="user_id", how="inner")
-    return _grouped(rows.with_columns((nw.col("index") - nw.col("cohort")).cast(nw.Int64).alias("age")), by)
+    return placed.grouped(users.join(placed.members, on="user_id", how="inner"))
 
 
-def _count_brackets(
-    log: OrderLog, question: CohortQuestion, times: Times, active: Plan, members: Plan, by: list[str]
-) -> pd.DataFrame:
+def _count_brackets(asked: Asked, placed: _Placed) -> pd.DataFrame:
     """Users with an order anywhere in a bracket of ages; the age is the bracket's first."""
-    del log, times
-    edges = question.brackets or ()
-    rows = active.join(members, on="user_id", how="inner").with_columns(
-        (nw.col("index") - nw.col("cohort")).alias("age")
-    )
+    edges = asked.question.brackets or ()
+    rows = asked.active.join(placed.members, on="user_id", how="inner")
+    rows = rows.with_columns((nw.col("index") - nw.col("cohort")).alias("age"))
     rows = rows.filter((nw.col("age") >= edges[0]) & (nw.col("age") < edges[-1]))
     bracket = nw.lit(edges[0])
     for edge in edges[1:-1]:
         bracket = nw.when(nw.col("age") >= edge).then(nw.lit(edge)).otherwise(bracket)
-    rows = rows.with_columns(bracket.cast(nw.Int64).alias("age"))
-    return _grouped(rows.select("user_id", *by, "cohort", "age").unique(), by)
+    rows = rows.with_columns((bracket + nw.col("cohort")).cast(nw.Int64).alias("from"))
+    return placed.grouped(rows.select("user_id", "base", "from").unique(), "from")
 
 
-def _count_windows(
-    log: OrderLog, question: CohortQuestion, times: Times, active: Plan, members: Plan, by: list[str]
-) -> pd.DataFrame:
+def _count_windows(asked: Asked, placed: _Placed) -> pd.DataFrame:
     """Users with an order in each window of N days counted from their own first order."""
-    del active
-    days = question.window.days if question.window is not None else 1
-    counting = log._orders(times.as_of).filter(nw.col("counts")).select("user_id", "day")
-    firsts = counting.group_by("user_id").agg(nw.col("day").min().alias("first_day"))
-    rows = counting.join(firsts.join(members, on="user_id", how="inner"), on="user_id", how="inner")
-    age = times.period.__class__(f"{days}D").index_of(nw.col("day") - nw.col("first_day"), as_of=0)
-    rows = rows.with_columns(age.cast(nw.Int64).alias("age"))
-    return _grouped(rows.select("user_id", *by, "cohort", "age").unique(), by)
+    window = Period(asked.question.window or "1D")
+    rows = asked.counting().select("user_id", "day").join(asked.firsts, on="user_id", how="inner")
+    age = window.index_of(nw.col("day") - nw.col("first_day"), as_of=0)
+    rows = rows.with_columns(age.cast(nw.Int64).alias("age")).select("user_id", "age").unique()
+    # There are more windows than periods where they are shorter: a wider code.
+    width = asked.as_of + 1
+    row = (nw.col("base") + nw.col("cohort")) // placed.width
+    members = placed.members.with_columns((row * width).cast(nw.Int64).alias("base"))
+    wide = _Placed(members, placed.sizes, width)
+    return wide.grouped(rows.join(members, on="user_id", how="inner"), "age")
 
 
-def _count_money(
-    log: OrderLog, question: CohortQuestion, times: Times, active: Plan, members: Plan, by: list[str]
-) -> pd.DataFrame:
+def _count_money(asked: Asked, placed: _Placed) -> pd.DataFrame:
     """Net money by age, refunds in the period in which they were given; the active users beside it."""
-    users = _count_base(log, question, times, active, members, by)
-    dated = with_period_index(log._orders(times.as_of), log, times.period, as_of=times.as_of)
+    users = _count_base(asked, placed)
+    dated = asked.dated(asked.log._orders(asked.as_of))
     spent = dated.group_by("user_id", "index").agg(nw.col("net").sum())
-    rows = spent.join(members, on="user_id", how="inner")
+    rows = spent.join(placed.members, on="user_id", how="inner")
     # A refund before the first order that counts belongs to the user's beginning: money has to close.
-    before = nw.col("index") < nw.col("cohort")
-    age = nw.when(before).then(nw.lit(0)).otherwise(nw.col("index") - nw.col("cohort"))
-    rows = rows.with_columns(age.cast(nw.Int64).alias("age"), nw.col("net").cast(nw.Int64))
-    money = _grouped(rows, by, net="net").drop(columns="users")
-    merged = users.merge(money, on=[*by, "cohort", "age"], how="outer")
-    counted = ["users", "net"]
-    return merged.assign(**{name: merged[name].fillna(0).astype("int64") for name in counted})
+    early = nw.col("index") < nw.col("cohort")
+    since = nw.when(early).then(nw.col("cohort")).otherwise(nw.col("index"))
+    rows = rows.with_columns(since.alias("index"), nw.col("net").cast(nw.Int64))
+    money = placed.grouped(rows, net="net").drop(columns="users")
+    merged = users.merge(money, on=["row", "age"], how="outer")
+    return merged.assign(**{name: merged[name].fillna(0).astype("int64") for name in ("users", "net")})
 
 
 _COUNTS = {
@@ -273,19 +310,18 @@ _COUNTS = {
 }
 
 
-def _count_active(log: OrderLog, question: CohortQuestion, times: Times, active: Plan) -> Cells:
+def _count_active(asked: Asked) -> Cells:
     """Everybody active in a period is a member of it: one narrow join an age, never all pairs at once."""
-    by = list(question.by)
-    members = active.select("user_id", nw.col("index").alias("cohort"))
+    by = list(asked.question.by)
+    members = asked.active.select("user_id", nw.col("index").alias("cohort"))
     if by:
-        members = members.join(own_values(log, times.as_of, by), on="user_id", how="inner")
-    sizes = collect(members.group_by(*by, "cohort").agg(nw.len().alias("size")))
-    oldest = int(sizes["cohort"].min()) if len(sizes) else times.newest
-    most = min(times.newest - oldest, _ACTIVE_AGES if question.max_age is None else question.max_age)
-    later = active.select("user_id", "index")
-    parts = [sizes.rename(columns={"size": "users"}).assign(age=0)]
+        members = members.join(asked.own(by), on="user_id", how="inner")
+    placed = _place(members, asked)
+    most = min(placed.width - 1, ACTIVE_AGES if asked.question.max_age is None else asked.question.max_age)
+    at_once = placed.sizes["size"].to_numpy()
+    parts = [pd.DataFrame({"users": at_once, "row": np.arange(len(at_once)), "age": 0})]
+    later = asked.active.select("user_id", "index")
     for age in range(1, most + 1):
-        there = members.with_columns((nw.col("cohort") + age).alias("index"))
-        rows = there.join(later, on=["user_id", "index"], how="inner").with_columns(nw.lit(age).alias("age"))
-        parts.append(_grouped(rows, by))
-    return Cells(sizes, pd.concat(parts, ignore_index=True), 0)
+        there = placed.members.with_columns((nw.col("cohort") + age).cast(nw.Int64).alias("index"))
+        parts.append(placed.grouped(there.join(later, on=["user_id", "index"], how="inner")))
+    return Cells(placed.sizes, pd.concat(parts, ignore_index=True), 0)

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from commlife._stats.wilson import wilson_interval
-from commlife.cohorts._cells import Cells, Times, group_columns
+from commlife.cohorts._cells import ACTIVE_AGES, Asked, Cells, group_columns
 from commlife.cohorts.question import SHARES, CohortQuestion
 from commlife.orders.calendar import days_to_datetime64
 
@@ -48,29 +48,30 @@ class _Layout:
 
     def running(self, values: Ints) -> Ints:
         """Sums up to and with each cell, within its cohort."""
-        whole = np.cumsum(values)
-        return whole - (whole[self.starts] - values[self.starts])[self.row]
+        before = np.concatenate([[0], np.cumsum(values)])
+        return before[1:] - before[self.starts][self.row]
 
     def onward(self, values: Ints) -> Ints:
         """Sums from each cell on, within its cohort."""
-        running = self.running(values)
-        return running[(self.starts + self.begun - 1)[self.row]] - running + values
+        before = np.concatenate([[0], np.cumsum(values)])
+        return before[self.starts + self.begun][self.row] - before[:-1]
 
     def before(self, values: Ints) -> Ints:
         """The value one age earlier; 0 at the first."""
         return np.where(self.place > 0, np.concatenate([[0], values[:-1]]), 0)
 
 
-def finish(cells: Cells, question: CohortQuestion, times: Times, *, scale: int) -> pd.DataFrame:
+def finish(cells: Cells, asked: Asked) -> pd.DataFrame:
     """The long table: group, cohort, age, users, size, value where the measure has one, rate, low, high."""
+    question, scale = asked.question, asked.log.scale
     by = group_columns(question)
-    sizes = cells.sizes.sort_values([*by, "cohort"], ignore_index=True)
-    layout = _layout(sizes["cohort"].to_numpy(), question, times)
-    dense = _scatter(cells.counts, sizes, by, layout)
+    sizes = cells.sizes
+    layout = _layout(sizes, asked)
+    dense = _scatter(cells.counts, layout)
     size = sizes["size"].to_numpy()[layout.row]
     numerator, denominator, value = _measured(question.measure, dense, size, layout, scale)
     known = layout.is_complete & (denominator >= 0)
-    starts = np.asarray(times.period.start(sizes["cohort"].to_numpy(), as_of=times.as_of))
+    starts = np.asarray(asked.period.start(sizes["cohort"].to_numpy(), as_of=asked.as_of))
     table = sizes.loc[layout.row, by].reset_index(drop=True)
     table["cohort"] = days_to_datetime64(starts)[layout.row]
     table["age"] = layout.ages[layout.place]
@@ -93,38 +94,39 @@ def with_rates(table: pd.DataFrame, question: CohortQuestion) -> pd.DataFrame:
     return table.assign(rate=rate, low=low, high=high)
 
 
-def _layout(cohort: Ints, question: CohortQuestion, times: Times) -> _Layout:
-    begun, complete = times.newest - cohort + 1, np.maximum(times.last - cohort + 1, 0)
+def _layout(sizes: pd.DataFrame, asked: Asked) -> _Layout:
+    question = asked.question
+    cohort = sizes["cohort"].to_numpy()
+    begun, complete = asked.newest - cohort + 1, np.maximum(asked.last - cohort + 1, 0)
     if question.brackets is not None:
         edges = np.asarray(question.brackets, dtype=np.int64)
         begun = np.searchsorted(edges[:-1], begun)
         complete = np.searchsorted(edges[1:], complete, side="right")
-        return _Layout(begun, complete, edges[:-1])
+        return _Layout(np.where(sizes["size"] > 0, begun, 0), complete, edges[:-1])
     if question.window is not None:
         days = question.window.days
-        first = np.asarray(times.period.start(cohort, as_of=times.as_of))
-        after = np.asarray(times.period.start(cohort + 1, as_of=times.as_of))
-        begun = -((first - times.as_of) // days)
-        complete = np.maximum((times.until - after + 1) // days, 0)
+        first = np.asarray(asked.period.start(cohort, as_of=asked.as_of))
+        after = np.asarray(asked.period.start(cohort + 1, as_of=asked.as_of))
+        begun = -((first - asked.as_of) // days)
+        complete = np.maximum((asked.until - after + 1) // days, 0)
     if question.max_age is not None:
         begun = np.minimum(begun, question.max_age + 1)
     elif question.cohort == "active":
-        begun = np.minimum(begun, 13)
+        begun = np.minimum(begun, ACTIVE_AGES + 1)
+    begun = np.where(sizes["size"] > 0, begun, 0)  # a period in which nobody came is no cohort
     return _Layout(begun, np.minimum(complete, begun), np.arange(int(begun.max(initial=0))))
 
 
-def _scatter(counts: pd.DataFrame, sizes: pd.DataFrame, by: list[str], layout: _Layout) -> dict[str, Ints]:
+def _scatter(counts: pd.DataFrame, layout: _Layout) -> dict[str, Ints]:
     """Each counted column over all cells, 0 where nothing was counted."""
-    keys = [*by, "cohort"]
-    placed = counts.merge(sizes[keys].assign(_row=np.arange(len(sizes))), on=keys, how="inner")
-    row, age = placed["_row"].to_numpy(), placed["age"].to_numpy()
+    row, age = counts["row"].to_numpy(), counts["age"].to_numpy()
     place = np.minimum(np.searchsorted(layout.ages, age), len(layout.ages) - 1)
     inside = (layout.ages[place] == age) & (place < layout.begun[row])
     at = layout.starts[row[inside]] + place[inside]
     dense: dict[str, Ints] = {}
-    for name in counts.columns.difference([*keys, "age"]):
+    for name in counts.columns.difference(["row", "age"]):
         dense[name] = np.zeros(int(layout.begun.sum()), dtype=np.int64)
-        dense[name][at] = placed[name].to_numpy()[inside]
+        dense[name][at] = counts[name].to_numpy()[inside]
     return dense
 
 

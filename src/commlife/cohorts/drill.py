@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from commlife._engine import collect
-from commlife.cohorts._cells import Times, active_runs, count_cells, group_columns, starters
+from commlife.cohorts._cells import Asked, count_cells, group_columns
 from commlife.cohorts._grid import finish
 from commlife.errors import ConfigError
 
@@ -68,8 +68,8 @@ def _part_cells(alerts: RetentionAlerts, log: OrderLog, name: str) -> pd.DataFra
     """The table's own cells, by one attribute more."""
     question = alerts.table.question
     finer = question.model_copy(update={"by": (*question.by, name), "min_size": None})
-    times = Times.of(log, finer)
-    return finish(count_cells(log, finer, times), finer, times, scale=log.scale).rename(columns={name: "value"})
+    asked = Asked(log, finer)
+    return finish(count_cells(asked), asked).rename(columns={name: "value"})
 
 
 def _held_cells(question: CohortQuestion, log: OrderLog, name: str) -> pd.DataFrame:
@@ -77,29 +77,27 @@ def _held_cells(question: CohortQuestion, log: OrderLog, name: str) -> pd.DataFr
     if question.measure != "retention" or question.cohort != "first_order":
         raise ConfigError(f'drill: by={name!r} is for tables of measure="retention" by first order.')
     log.require(name, why=f"drill(by={name!r})")
-    times = Times.of(log, question)
-    active = active_runs(log, times)
-    members, _ = starters(log, question, times, active)
-    members = members.join(_first_orders_hold(log, times.as_of, name), on="user_id", how="inner")
+    asked = Asked(log, question)
+    members = asked.members.join(_first_orders_hold(asked, name), on="user_id", how="inner")
     keys = [*group_columns(question), "value", "cohort"]
     sizes = collect(members.group_by(*keys).agg(nw.len().alias("size")))
-    rows = active.join(members, on="user_id", how="inner")
+    rows = asked.active.join(members, on="user_id", how="inner")
     rows = rows.with_columns((nw.col("index") - nw.col("cohort")).alias("age"))
     counted = collect(rows.group_by(*keys, "age").agg(nw.len().alias("users")))
-    sizes["cohort"] = times.period.start(sizes["cohort"].to_numpy(), as_of=times.as_of)
-    counted["cohort"] = times.period.start(counted["cohort"].to_numpy(), as_of=times.as_of)
+    sizes["cohort"] = asked.period.start(sizes["cohort"].to_numpy(), as_of=asked.as_of)
+    counted["cohort"] = asked.period.start(counted["cohort"].to_numpy(), as_of=asked.as_of)
     merged = counted.merge(sizes, on=keys, how="right")
     merged["cohort"] = merged["cohort"].to_numpy().astype("datetime64[D]").astype("datetime64[us]")
     return merged
 
 
-def _first_orders_hold(log: OrderLog, day: int, name: str) -> nw.LazyFrame[Any]:
+def _first_orders_hold(asked: Asked, name: str) -> nw.LazyFrame[Any]:
     """user_id and value: each item (once) of the lines of a payer's first order that counts."""
-    counting = log._orders(day).filter(nw.col("counts"))
-    firsts = counting.group_by("user_id").agg(nw.col("us").min().alias("first_us"))
-    keys = ["user_id", "order_id"] if log.has("order_id") else ["user_id", "us"]
-    first_orders = counting.join(firsts, on="user_id", how="inner").filter(nw.col("us") == nw.col("first_us"))
-    lines = log._lines(day).filter(nw.col("minor") >= 0).select(*keys, nw.col(name).alias("value"))
+    keys = ["user_id", "order_id"] if asked.log.has("order_id") else ["user_id", "us"]
+    first_orders = asked.counting().join(asked.firsts, on="user_id", how="inner")
+    first_orders = first_orders.filter(nw.col("us") == nw.col("first_us"))
+    bought = asked.log._lines(asked.as_of).filter(nw.col("minor") >= 0)
+    lines = bought.select(*keys, nw.col(name).alias("value"))
     held = lines.join(first_orders.select(*keys).unique(), on=keys, how="inner")
     return held.filter(~nw.col("value").is_null()).select("user_id", "value").unique()
 
@@ -186,18 +184,16 @@ def users_of_alerts(alerts: RetentionAlerts, log: OrderLog, *, alert: int | None
         alerts.row(alert)
     frame = alerts.to_frame()
     chosen = frame.loc[frame["direction"] == "drop"] if alert is None else frame.iloc[[alert]]
-    times = Times.of(log, question)
-    active = active_runs(log, times)
-    members, _ = starters(log, question, times, active)
+    asked = Asked(log, question)
     days = chosen["cohort"].to_numpy().astype("datetime64[D]").astype("int64")
-    index = times.period.index_of(days, as_of=times.as_of)
+    index = asked.period.index_of(days, as_of=asked.as_of)
     rows = [chosen.iloc[place] for place in range(len(chosen))]
     parts = []
     for place, row, cohort in zip(chosen.index.tolist(), rows, index, strict=True):
-        mine = members.filter(nw.col("cohort") == int(cohort), *_is_group(row["group"], question.by))
-        parts.append(_who_stayed_away(mine, active, int(cohort), place, int(row["age"])))
+        mine = asked.members.filter(nw.col("cohort") == int(cohort), *_is_group(row["group"], question.by))
+        parts.append(_who_stayed_away(mine, asked.active, int(cohort), place, int(row["age"])))
     if not parts:
-        parts = [_who_stayed_away(members, active, 0, 0, 0).head(0)]
+        parts = [_who_stayed_away(asked.members, asked.active, 0, 0, 0).head(0)]
     return log.give(parts[0] if len(parts) == 1 else nw.concat(parts, how="vertical"))
 
 

@@ -36,6 +36,7 @@ def heat_map(table: CohortTable, column: str, *, group: Any, ax: Axes | None) ->
     # Age 0 of a retention table is 1 by definition: it would use up the colours.
     compared = values[:, 1:] if values.shape[1] > 1 and column == "rate" else values
     top = compared.max() if compared.count() else 1.0
+    is_share = bool(table.cells["low"].notna().any())
     image = ax.pcolormesh(values, cmap="Blues", vmin=0, vmax=top, edgecolors="white", linewidth=0.5)
     ax.invert_yaxis()
     ax.set_xticks(np.arange(wide.shape[1]) + 0.5, [str(age) for age in wide.columns])
@@ -44,11 +45,11 @@ def heat_map(table: CohortTable, column: str, *, group: Any, ax: Axes | None) ->
     ax.set_ylabel("cohort")
     ax.set_title(f"{table.question.measure}: {column}" + (f", {group}" if table.question.by else ""))
     if values.size <= _MOST_LABELLED:
-        for (row, age), value in np.ndenumerate(values):
-            if value is not np.ma.masked:
-                text = f"{value:.0%}" if column == "rate" and (table.cells["low"].notna().any()) else f"{value:,.4g}"
-                ax.text(age + 0.5, row + 0.5, text, ha="center", va="center", fontsize=7,
-                        color="white" if value > 0.6 * top else "black")  # fmt: skip
+        for row, age in np.argwhere(~np.ma.getmaskarray(values)):
+            value = values[row, age]
+            text = f"{value:.0%}" if column == "rate" and is_share else f"{value:,.4g}"
+            colour = "white" if value > 0.6 * top else "black"
+            ax.text(age + 0.5, row + 0.5, text, ha="center", va="center", fontsize=7, color=colour)
     ax.figure.colorbar(image, ax=ax)
     return ax
 

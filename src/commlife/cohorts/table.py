@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from commlife.cohorts._cells import Times, count_cells, warn_of_truncation
+from commlife.cohorts._cells import Asked, count_cells, warn_of_truncation
 from commlife.cohorts._given import label_plan
 from commlife.cohorts._grid import finish, with_rates
 from commlife.cohorts.question import CohortQuestion
@@ -215,13 +215,13 @@ def cohort_table(
         window=window,
         brackets=brackets,
     )
-    warn_of_truncation(log, question)
-    times = Times.of(log, question)
-    labels = None if isinstance(cohort, str) else label_plan(cohort, log, times.as_of)
-    cells = count_cells(log, question, times, labels)
-    if not len(cells.sizes):
+    asked = Asked(log, question)
+    warn_of_truncation(asked)
+    labels = None if isinstance(cohort, str) else label_plan(cohort, log, asked.as_of)
+    cells = count_cells(asked, labels)
+    if not cells.sizes["size"].sum():
         _refuse_empty(question, cells.existing_users, labelled=labels is not None)
-    table = finish(cells, question, times, scale=log.scale)
+    table = finish(cells, asked)
     table, suppressed = _suppress(table, question)
     beside = None if covariates is None else _checked_covariates(covariates, question)
     return CohortTable(table, question, cells.existing_users, suppressed, beside)
