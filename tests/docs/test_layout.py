@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import tomllib
 from pathlib import Path
@@ -65,3 +66,14 @@ def test_the_command_line_page_names_every_option() -> None:
     options = set(re.findall(r'add_argument\(\s*"(--[\w-]+)"', shell)) - {"--version"}
     page = (ROOT / "docs" / "reference" / "command-line.md").read_text(encoding="utf-8")
     assert {option for option in options if f"`{option}" not in page} == set()
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs" / "reference").glob("*.md")), ids=lambda page: page.stem)
+def test_no_public_name_hides_behind_its_module(page: Path) -> None:
+    """Where a function is named like the file it lives in, the reference would list neither unless told."""
+    told = set(re.findall(r"^::: (\S+)$", page.read_text(encoding="utf-8"), flags=re.MULTILINE))
+    room = SOURCE / page.stem
+    if room.is_dir():
+        public = importlib.import_module(f"commlife.{page.stem}").__all__
+        hidden = {f"commlife.{page.stem}.{name}.{name}" for name in public if (room / f"{name}.py").exists()}
+        assert hidden <= told
