@@ -141,7 +141,7 @@ def draw(rng: np.random.Generator, size: int, rho: float, drop: float | None, we
         x = rng.binomial(size, rate).astype(float)
         found = expect(x[:, age:-1], n[:, age:-1], x[:, -1], n[:, -1], min_history=6)
         p_values.append(found.p_value)
-    weight = 0.5 ** np.arange(ages)
+    weight = 0.25 ** np.arange(ages)
     weight /= weight.mean()
     return benjamini_hochberg(
         np.minimum(np.concatenate([p / w for p, w in zip(p_values, weight, strict=True)]), 1.0)
@@ -176,7 +176,7 @@ def community(seeds: int) -> None:
     found, false = 0, 0
     for seed in range(seeds):
         world = cl.datasets.make_community(
-            newcomers_per_week=300, n_weeks=18, drop_week=16, retention_spread=0.06, seed=seed, lines_per_order=1.0
+            newcomers_per_week=300, n_weeks=18, drop_week=16, retention_spread=0.0, seed=seed, lines_per_order=1.0
         )
         names = {name: name for name in ("user_id", "order_id", "ordered_at", "amount", "community")}
         log = cl.OrderLog.from_frame(world.frame[list(names)], **names, observed_from=world.world.start)

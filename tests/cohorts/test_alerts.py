@@ -107,7 +107,7 @@ def test_columns_and_identities():
     ]  # fmt: skip
     row = frame.iloc[0]
     assert row["users_lost"] == pytest.approx((row["expected"] - row["observed"]) * row["size"])
-    assert (alerts.tested["q_value"] >= alerts.tested["p_value"] / 2).all()
+    assert (alerts.tested["q_value"] >= alerts.tested["p_value"] / 3).all()
     assert len(alerts) == len(frame)
     assert len(alerts.tested) == 8 * 3
     assert "1 drops" in repr(alerts)

@@ -1,8 +1,23 @@
 """Cohorts: what became of the users who came together, which leak opened this week, and what to plan."""
 
 from commlife.cohorts.alerts import RetentionAlerts, retention_alerts
+from commlife.cohorts.drivers import FittedRetentionDrivers, RetentionDrivers
 from commlife.cohorts.growth import growth_accounting
+from commlife.cohorts.planner import FittedGrowthPlanner, Goal, GrowthPlan, GrowthPlanner
 from commlife.cohorts.question import CohortQuestion
 from commlife.cohorts.table import CohortTable, cohort_table
 
-__all__ = ["CohortQuestion", "CohortTable", "RetentionAlerts", "cohort_table", "growth_accounting", "retention_alerts"]
+__all__ = [
+    "CohortQuestion",
+    "CohortTable",
+    "FittedGrowthPlanner",
+    "FittedRetentionDrivers",
+    "Goal",
+    "GrowthPlan",
+    "GrowthPlanner",
+    "RetentionAlerts",
+    "RetentionDrivers",
+    "cohort_table",
+    "growth_accounting",
+    "retention_alerts",
+]

@@ -12,9 +12,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from commlife.cohorts.alerts import RetentionAlerts
+    from commlife.cohorts.planner import GrowthPlan
     from commlife.cohorts.table import CohortTable
 
-__all__ = ["alert_history", "heat_map"]
+__all__ = ["alert_history", "heat_map", "plan_bars"]
 
 _MOST_LABELLED = 600
 
@@ -73,4 +74,22 @@ def alert_history(alerts: RetentionAlerts, alert: int, *, ax: Axes | None) -> Ax
     ax.set_ylabel(f"{alerts.table.question.measure} at age {row['age']}")
     ax.set_title(f"{row['group']}: {row['observed']:.1%}, expected {row['expected']:.1%} (q = {row['q_value']:.2g})")
     ax.legend(loc="best", fontsize=8)
+    return ax
+
+
+def plan_bars(plan: GrowthPlan, *, ax: Axes | None) -> Axes:
+    """Money now and planned; see :meth:`GrowthPlan.plot`."""
+    from matplotlib import pyplot as plt
+
+    table = plan.levers
+    if ax is None:
+        ax = plt.subplots(figsize=(7, 1 + 0.25 * len(table)), layout="constrained")[1]
+    place = np.arange(len(table))
+    ax.barh(place - 0.2, table["now"], height=0.4, color="0.7", label="now")
+    colours = np.where(table["extrapolated"], "darkorange", "steelblue")
+    ax.barh(place + 0.2, table["planned"], height=0.4, color=list(colours), label="planned (orange: not seen yet)")
+    ax.set_yticks(place, [f"{group}: {lever}" for group, lever in zip(table["group"], table["lever"], strict=True)])
+    ax.invert_yaxis()
+    ax.set_xlabel("money a period")
+    ax.legend(fontsize=8)
     return ax
