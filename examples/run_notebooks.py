@@ -7,6 +7,7 @@ taken out, so that a notebook is only changed where its answers are.
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import sys
 import tempfile
@@ -36,9 +37,11 @@ def run(path: Path) -> str:
     notebook = nbformat.read(path, as_version=4)
     with tempfile.TemporaryDirectory() as folder:
         resources = {"metadata": {"path": folder}}
-        NotebookClient(
+        client = NotebookClient(
             notebook, timeout=SECONDS, kernel_name="python3", resources=resources, record_timing=False
-        ).execute()
+        )
+        # Figures belong into the notebook, whatever backend the shell asks for.
+        client.execute(env={name: value for name, value in os.environ.items() if name != "MPLBACKEND"})
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
             if output.get("name") == "stderr":
