@@ -7,12 +7,12 @@ JOBS   ?= 2
 
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help demo test test-spark nightly quick lint types layers docs notebooks bench bench-basket api changelog clean
+.PHONY: help demo test test-engines nightly quick lint types layers docs notebooks bench bench-basket api changelog clean
 
 help:
 	@echo "make demo       the weekly page from real data: users.parquet and report.html in $(OUT)/"
 	@echo "make test       all tests, with branch coverage"
-	@echo "make test-spark the boundary on PySpark (needs Java)   make nightly   properties with 1,000 examples"
+	@echo "make test-engines the boundary on Dask and PySpark (needs Java)   make nightly   properties with 1,000 examples"
 	@echo "make quick      the tests of one room: make quick ROOM=segments"
 	@echo "make lint       ruff, import-linter        make types   mypy, pyright --verifytypes"
 	@echo "make docs       build the site, strict     make bench   ratios against peers, in one run"
@@ -41,7 +41,7 @@ demo: $(VENV)/.demo
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n $(JOBS) --cov --cov-report=term $(PYTEST)
 
-test-spark: $(VENV)/.dev
+test-engines: $(VENV)/.dev
 	$(BIN)/python -m pip install --quiet "pyspark>=3.5"
 	$(BIN)/python -m pytest -q slow
 

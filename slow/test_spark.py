@@ -1,4 +1,4 @@
-"""PySpark frames at the boundary, on local[2]: the same log as from pandas. Run by ``make test-spark`` (needs Java)."""
+"""PySpark frames at the boundary, on local[2]: the same log as from pandas. ``make test-engines`` (needs Java)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import commlife as cl
 from commlife._engine import collect
 from commlife.testing.pipelines import _rows as sound_rows
 
-pyspark_sql = pytest.importorskip("pyspark.sql", reason="make test-spark installs it")
+pyspark_sql = pytest.importorskip("pyspark.sql", reason="make test-engines installs it")
 # PySpark warns of each pandas that is newer than itself.
 pytestmark = pytest.mark.filterwarnings(
     "ignore::FutureWarning", "ignore::ResourceWarning", "ignore::DeprecationWarning"

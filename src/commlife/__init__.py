@@ -26,11 +26,17 @@ if TYPE_CHECKING:
     from commlife.churn import HostFeatures as HostFeatures
     from commlife.churn import SilenceModel as SilenceModel
     from commlife.churn import SilencePanel as SilencePanel
+    from commlife.churn import suggest_horizon as suggest_horizon
+    from commlife.cohorts import CohortQuestion as CohortQuestion
     from commlife.cohorts import CohortTable as CohortTable
+    from commlife.cohorts import Goal as Goal
+    from commlife.cohorts import GrowthPlanner as GrowthPlanner
     from commlife.cohorts import RetentionAlerts as RetentionAlerts
+    from commlife.cohorts import RetentionDrivers as RetentionDrivers
     from commlife.cohorts import cohort_table as cohort_table
     from commlife.cohorts import growth_accounting as growth_accounting
     from commlife.cohorts import retention_alerts as retention_alerts
+    from commlife.cohorts import retention_curve as retention_curve
     from commlife.coupons import Allocation as Allocation
     from commlife.coupons import Campaign as Campaign
     from commlife.coupons import Coupon as Coupon
@@ -93,10 +99,14 @@ if TYPE_CHECKING:
     from commlife.segments import FittedValueIndex as FittedValueIndex
     from commlife.segments import Lifecycle as Lifecycle
     from commlife.segments import Loyalty as Loyalty
+    from commlife.segments import RFMScore as RFMScore
     from commlife.segments import Segment as Segment
     from commlife.segments import SegmentMap as SegmentMap
     from commlife.segments import ValueIndex as ValueIndex
     from commlife.segments import call_back_list as call_back_list
+    from commlife.segments import contact_lists as contact_lists
+    from commlife.segments import return_curve as return_curve
+    from commlife.segments import standard_map as standard_map
     from commlife.segments.migration import migration as migration
     from commlife.segments.quadrants import quadrants as quadrants
     from commlife.value import BetaGeo as BetaGeo
@@ -109,7 +119,11 @@ if TYPE_CHECKING:
     from commlife.value import ModifiedBetaGeo as ModifiedBetaGeo
     from commlife.value import ParetoNBD as ParetoNBD
     from commlife.value import ShiftedBetaGeo as ShiftedBetaGeo
+    from commlife.value import bootstrap as bootstrap
+    from commlife.value import frequency_check as frequency_check
+    from commlife.value import holdout_check as holdout_check
     from commlife.value import lifetime_value as lifetime_value
+    from commlife.value import spend_check as spend_check
 
 _HOMES = {
     "errors": (
@@ -138,19 +152,28 @@ _HOMES = {
         "Lifecycle",
         "Loyalty",
         "RFM",
+        "RFMScore",
         "Segment",
         "SegmentMap",
         "ValueIndex",
         "call_back_list",
+        "contact_lists",
         "migration",
         "quadrants",
+        "return_curve",
+        "standard_map",
     ),
     "cohorts": (
+        "CohortQuestion",
         "CohortTable",
+        "Goal",
+        "GrowthPlanner",
         "RetentionAlerts",
+        "RetentionDrivers",
         "cohort_table",
         "growth_accounting",
         "retention_alerts",
+        "retention_curve",
     ),
     "basket": (
         "AssociationRules",
@@ -177,7 +200,11 @@ _HOMES = {
         "ModifiedBetaGeo",
         "ParetoNBD",
         "ShiftedBetaGeo",
+        "bootstrap",
+        "frequency_check",
+        "holdout_check",
         "lifetime_value",
+        "spend_check",
     ),
     "effects": (
         "FittedUplift",
@@ -203,6 +230,7 @@ _HOMES = {
         "HostFeatures",
         "SilenceModel",
         "SilencePanel",
+        "suggest_horizon",
     ),
     "coupons": (
         "Allocation",

@@ -1,6 +1,7 @@
 """Cohorts: what became of the users who came together, which leak opened this week, and what to plan."""
 
 from commlife.cohorts.alerts import RetentionAlerts, retention_alerts
+from commlife.cohorts.curve import RetentionCurve, retention_curve
 from commlife.cohorts.drivers import FittedRetentionDrivers, RetentionDrivers
 from commlife.cohorts.growth import growth_accounting
 from commlife.cohorts.planner import FittedGrowthPlanner, Goal, GrowthPlan, GrowthPlanner
@@ -16,8 +17,10 @@ __all__ = [
     "GrowthPlan",
     "GrowthPlanner",
     "RetentionAlerts",
+    "RetentionCurve",
     "RetentionDrivers",
     "cohort_table",
     "growth_accounting",
     "retention_alerts",
+    "retention_curve",
 ]

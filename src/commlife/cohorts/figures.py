@@ -12,10 +12,11 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from commlife.cohorts.alerts import RetentionAlerts
+    from commlife.cohorts.curve import RetentionCurve
     from commlife.cohorts.planner import GrowthPlan
     from commlife.cohorts.table import CohortTable
 
-__all__ = ["alert_history", "heat_map", "plan_bars"]
+__all__ = ["alert_history", "curve_lines", "heat_map", "plan_bars"]
 
 _MOST_LABELLED = 600
 
@@ -91,5 +92,27 @@ def plan_bars(plan: GrowthPlan, *, ax: Axes | None) -> Axes:
     ax.set_yticks(place, [f"{group}: {lever}" for group, lever in zip(table["group"], table["lever"], strict=True)])
     ax.invert_yaxis()
     ax.set_xlabel("money a period")
+    ax.legend(fontsize=8)
+    return ax
+
+
+def curve_lines(curve: RetentionCurve, *, ax: Axes | None) -> Axes:
+    """What was seen and what is projected; see :meth:`RetentionCurve.plot`."""
+    from matplotlib import pyplot as plt
+
+    if ax is None:
+        ax = plt.subplots(figsize=(7, 4), layout="constrained")[1]
+    by = list(curve.by)
+    groups = curve.curve.groupby(by, dropna=False, sort=True) if by else [("all", curve.curve)]
+    for place, (name, mine) in enumerate(groups):
+        label = ", ".join(str(part) for part in name) if isinstance(name, tuple) else str(name)
+        colour = f"C{place % 10}"
+        ax.plot(mine["age"], mine["projected"], color=colour, label=label)
+        ax.fill_between(mine["age"], mine["projected_low"], mine["projected_high"], color=colour, alpha=0.2)
+        ends = [mine["observed"] - mine["low"], mine["high"] - mine["observed"]]
+        ax.errorbar(mine["age"], mine["observed"], yerr=ends, color=colour, marker="o", markersize=3, linestyle="none")
+    ax.set_xlabel("age")
+    ax.set_ylabel("share with an order in every period so far")
+    ax.set_ylim(0, 1.02)
     ax.legend(fontsize=8)
     return ax

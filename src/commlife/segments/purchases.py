@@ -49,7 +49,7 @@ def purchases(
     money = nw.col("net").cast(nw.Float64)
     if monetary == "mean":
         money = money / nw.col("frequency").cast(nw.Float64)
-    columns = [
+    columns: list[str | nw.Expr] = [
         "user_id",
         (as_of - nw.col("last_day")).alias("recency_days"),
         nw.col("frequency"),
