@@ -65,7 +65,7 @@ types: $(VENV)/.dev
 	@tail -4 $(VENV)/.typed/report.txt | head -2
 
 docs: $(VENV)/.dev notebooks
-	$(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 	@echo "site/index.html"
 
 notebooks: $(VENV)/.dev

@@ -122,6 +122,7 @@ def test_all_faults_are_told_at_once():
     assert message.startswith("4 faults in 3 of 3 rows")
     for told in ("first helo at row 1", "12.345", 'on_fault={"sub_unit_amount": "round"}', "null_user_id"):
         assert told in message
+    assert "first null at row 0" in message
     faults = pickle.loads(pickle.dumps(caught.value)).faults  # noqa: S301  (errors cross process borders)
     assert faults["fault"].tolist() == ["null_user_id", "unparseable_time", "null_amount", "sub_unit_amount"]
 

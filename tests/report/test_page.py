@@ -77,6 +77,9 @@ def test_the_table_says_what_each_room_says(table, clean, community, silence):
     risk = silence.predict(clean, as_of=community.as_of).set_index("user_id")["p_silent"]
     assert np.allclose(mine["p_silent"].dropna().sort_index(), risk.sort_index())
     assert mine["reason_1"].notna().sum() > 0.9 * len(risk)
+    told = pd.concat([mine[f"reason_{rank}"] for rank in (1, 2, 3)]).dropna()
+    assert not told.str.contains("all other features").any()
+    assert told.str.contains(r"\+").all(), "reasons for a risk push it up"
     assert (table["coupon_cost"].sum()) <= 100.0
     notes = " ".join(table.attrs["notes"])
     assert "RFM was fitted here" in notes

@@ -205,7 +205,8 @@ def _row_faults(
         wanted = [nw.col(column)] + ([nw.col("_row")] if _engine.is_eager(lines) else [])
         first = lines.filter(check.broken).select(*wanted).head(1).collect()
         value = first[column].to_list()[0]
-        example = mask(value) if check.column in PERSONAL else f"{value!s:.40}"
+        is_null = value is None or value != value  # noqa: PLR0124  (NaN)
+        example = "null" if is_null else mask(value) if check.column in PERSONAL else f"{value!s:.40}"
         at = int(first["_row"].item()) if "_row" in first.columns else None
         fault = FAULTS[check.fault]
         found.append(

@@ -70,7 +70,9 @@ def _tile(page: Page, name: str, values: np.ndarray[Any, Any], write: Callable[[
     )
     shown = "" if not np.isfinite(change) else f"{change:+.0%}"
     title = f"{page.name(name)}: {write(now)}"
-    said = page.words["before"].format(mean=write(mean)) if np.isfinite(mean) else ""
+    # A mean of small counts is no whole number: 1.5, not 2.
+    write_mean = number if write is integer and abs(mean) < 10 else write
+    said = page.words["before"].format(mean=write_mean(mean)) if np.isfinite(mean) else ""
     return Tile(page.name(name), write(now), said, shown, tone, sparkline(values.tolist(), title=title))
 
 
