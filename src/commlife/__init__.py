@@ -29,9 +29,13 @@ if TYPE_CHECKING:
     from commlife.churn import suggest_horizon as suggest_horizon
     from commlife.cohorts import CohortQuestion as CohortQuestion
     from commlife.cohorts import CohortTable as CohortTable
+    from commlife.cohorts import FittedGrowthPlanner as FittedGrowthPlanner
+    from commlife.cohorts import FittedRetentionDrivers as FittedRetentionDrivers
     from commlife.cohorts import Goal as Goal
+    from commlife.cohorts import GrowthPlan as GrowthPlan
     from commlife.cohorts import GrowthPlanner as GrowthPlanner
     from commlife.cohorts import RetentionAlerts as RetentionAlerts
+    from commlife.cohorts import RetentionCurve as RetentionCurve
     from commlife.cohorts import RetentionDrivers as RetentionDrivers
     from commlife.cohorts import cohort_table as cohort_table
     from commlife.cohorts import growth_accounting as growth_accounting
@@ -166,9 +170,13 @@ _HOMES = {
     "cohorts": (
         "CohortQuestion",
         "CohortTable",
+        "FittedGrowthPlanner",
+        "FittedRetentionDrivers",
         "Goal",
+        "GrowthPlan",
         "GrowthPlanner",
         "RetentionAlerts",
+        "RetentionCurve",
         "RetentionDrivers",
         "cohort_table",
         "growth_accounting",
