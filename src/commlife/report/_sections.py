@@ -296,7 +296,9 @@ def _rules(page: Page) -> Section:
     best = rules.assign(pair=pd.Series(pair, index=rules.index)).sort_values(
         ["leverage", "confidence"], ascending=False, kind="stable"
     )
-    best = best.drop_duplicates("pair").drop(columns="pair").reset_index(drop=True)
+    best = best.drop_duplicates("pair").drop(columns="pair")
+    # What everybody buys goes with everything: three pairs of it say so, and leave room for the others.
+    best = best[best.groupby(best["consequent"].map(str)).cumcount() < 3].reset_index(drop=True)
     shown = {
         "antecedent": text, "consequent": text, "count": of(integer), "confidence": of(percent), "lift": of(number),
     }  # fmt: skip
