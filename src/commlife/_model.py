@@ -31,13 +31,15 @@ class _Plain(BaseModel):
     )
 
     format_version: ClassVar[int] = 1
+    #: What errors call it, where the user wrote a function and not this class.
+    called: ClassVar[str | None] = None
 
     def __init__(self, **data: Any) -> None:
         try:
             super().__init__(**data)
         except ValidationError as error:
             raise ConfigError.from_pydantic(
-                type(self).__name__, error.errors(include_url=False), type(self).model_fields
+                type(self).called or type(self).__name__, error.errors(include_url=False), type(self).model_fields
             ) from None
 
     def to_json(self) -> str:

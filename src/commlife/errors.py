@@ -75,17 +75,29 @@ class ConfigError(CommlifeError, ValueError):
         names = sorted(allowed)
         lines = []
         for error in errors:
-            path = ".".join(str(part) for part in error["loc"]) or "value"
+            path = ".".join(str(part) for part in error["loc"])
             if error["type"] == "extra_forbidden":
                 close = difflib.get_close_matches(path, names, n=1)
-                hint = f" Did you mean {close[0]!r}?" if close else f" Allowed: {', '.join(names)}."
-                lines.append(f"{path}: unknown field.{hint}")
+                told = (
+                    f"unknown field. {f'Did you mean {close[0]!r}?' if close else 'Allowed: ' + ', '.join(names) + '.'}"
+                )
             elif error["type"] == "missing":
-                lines.append(f"{path}: is required.")
+                told = "is required."
             else:
-                told = error["msg"].removeprefix("Value error, ")
-                lines.append(f"{path}: {told}; seen {error['input']!r:.80}.")
+                told = _told(error)
+            lines.append(f"{path}: {told}" if path else told)
         return cls(f"{owner}: " + "\n  ".join(lines))
+
+
+def _told(error: Any) -> str:
+    """One fault of a value: the rule, what was seen (once), and the nearest allowed choice."""
+    rule = error["msg"].removeprefix("Value error, ").rstrip(".")
+    seen = f"{error['input']!r:.80}"
+    if error["type"] == "value_error":  # our own words: most of them name the value already
+        return f"{rule}." if "seen " in rule or seen in rule else f"{rule}; seen {seen}."
+    choices = error["ctx"]["expected"].replace("' or '", "', '") if error["type"] == "literal_error" else ""
+    close = difflib.get_close_matches(str(error["input"]), choices.strip("'").split("', '"), n=1)
+    return f"{rule}; seen {seen}.{f' Did you mean {close[0]!r}?' if close else ''}"
 
 
 class InsufficientDataError(CommlifeError):

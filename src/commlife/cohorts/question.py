@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -52,6 +52,8 @@ def _names(value: Any) -> Any:
 
 class CohortQuestion(Spec):
     """What is asked of a log: the arguments of :func:`~commlife.cohorts.cohort_table`, validated together."""
+
+    called: ClassVar[str | None] = "cohort_table"
 
     as_of: DayField
     period: Period = Period("month")
