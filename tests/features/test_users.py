@@ -10,9 +10,8 @@ import pytest
 
 import commlife as cl
 from commlife._engine import collect
-from commlife.features.activity import NONE_BEFORE, active_periods
 from commlife.features.users import early_users, own_attributes, payers, warn_if_left_truncated, with_existing
-from commlife.orders import Duration, Period
+from commlife.orders import Duration
 
 ROWS = pd.DataFrame(
     [
@@ -41,13 +40,6 @@ def test_own_attributes_are_those_of_the_first_order(engine):
     assert table.to_dict() == {"ann": "east", "bob": "east"}, (
         "at one instant the least value, whatever the order of rows"
     )
-
-
-def test_the_period_before_is_known(engine):
-    table = collect(active_periods(log_of(engine(ROWS)), 20_200, Period("month")))
-    ann = table[table["user_id"] == "ann"].sort_values("index")
-    assert ann["previous"].tolist() == [NONE_BEFORE, ann["index"].iloc[0]]
-    assert ann["net"].tolist() == [500, 700]
 
 
 def existing(log, washout):

@@ -13,10 +13,11 @@ from commlife._engine.frames import (
 )
 from commlife._engine.repeats import mark_repeats
 from commlife._engine.times import add_local_microsecond, microsecond_as_datetime
-from commlife._engine.windows import with_previous
+from commlife._engine.windows import NONE_BEFORE, with_previous
 
 __all__ = [
     "EAGER",
+    "NONE_BEFORE",
     "add_local_microsecond",
     "collect",
     "frame_like",

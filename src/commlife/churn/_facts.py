@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import narwhals.stable.v2 as nw
 
 from commlife import _engine
-from commlife.features.activity import NONE_BEFORE
+from commlife._engine import NONE_BEFORE
 from commlife.features.users import own_attributes
 
 if TYPE_CHECKING:

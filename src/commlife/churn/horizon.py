@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from commlife import _engine
+from commlife._engine import NONE_BEFORE
 from commlife.errors import ConfigError, InsufficientDataError
-from commlife.features.activity import NONE_BEFORE
 from commlife.orders.calendar import Timestamp, day_number
 
 if TYPE_CHECKING:

@@ -16,10 +16,9 @@ import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
 
-from commlife._engine import collect, lazy_like, settle, with_previous
+from commlife._engine import NONE_BEFORE, collect, lazy_like, settle, with_previous
 from commlife.cohorts.question import CohortQuestion
 from commlife.errors import ConfigError
-from commlife.features.activity import NONE_BEFORE
 from commlife.features.periods import with_period_index
 from commlife.features.users import warn_if_left_truncated, with_existing
 from commlife.orders.calendar import Period, complete_until, day_number

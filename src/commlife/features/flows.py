@@ -17,8 +17,8 @@ import numpy as np
 import pandas as pd
 
 from commlife import _engine
+from commlife._engine import NONE_BEFORE
 from commlife.errors import ConfigError, InsufficientDataError
-from commlife.features.activity import NONE_BEFORE
 from commlife.features.periods import with_period_index
 from commlife.features.users import own_attributes, warn_if_left_truncated, with_existing
 from commlife.orders.calendar import Duration, Period, complete_until, day_text
