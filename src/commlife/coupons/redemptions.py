@@ -50,8 +50,10 @@ def audit_redemptions(redemptions: Any, issued: Any, coupons: Sequence[Coupon]) 
     what = "audit_redemptions"
     ledger = Ledger(coupons, what)
     spends = "amount" in list(getattr(redemptions, "columns", ()))
-    used = wide_frame(redemptions, ["user_id", "coupon_id", "day", *(["amount"] if spends else [])], what)
-    given = wide_frame(issued, ["user_id", "coupon_id", "issued"], what)
+    # A week without redemptions is a fact, and nothing issued makes each of them untargeted.
+    columns = ["user_id", "coupon_id", "day", *(["amount"] if spends else [])]
+    used = wide_frame(redemptions, columns, what, may_be_empty=True)
+    given = wide_frame(issued, ["user_id", "coupon_id", "issued"], what, may_be_empty=True)
     table = pd.DataFrame(
         {
             "user_id": pd.Series(used["user_id"].to_list(), dtype=object),

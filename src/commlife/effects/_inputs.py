@@ -52,12 +52,12 @@ def fault(what: str, column: str, kind: str, *, rows: int, example: object, fix:
     )
 
 
-def wide_frame(frame: Any, needed: Sequence[str], what: str) -> nw.DataFrame[Any]:
+def wide_frame(frame: Any, needed: Sequence[str], what: str, *, may_be_empty: bool = False) -> nw.DataFrame[Any]:
     """The named columns of a frame of any kind, collected.
 
     Raises:
         ConfigError: If ``frame`` is no data frame, a name is not a string, or a column is not there.
-        InsufficientDataError: If the frame has no rows.
+        InsufficientDataError: If the frame has no rows, and may not be empty.
     """
     try:
         native = nw.from_native(frame)
@@ -73,7 +73,7 @@ def wide_frame(frame: Any, needed: Sequence[str], what: str) -> nw.DataFrame[Any
             raise ConfigError.unknown_name(f"{what}: column", name, [str(c) for c in columns])
     chosen = native.select(list(dict.fromkeys(needed)))
     data = chosen.collect() if isinstance(chosen, nw.LazyFrame) else chosen
-    if len(data) == 0:
+    if len(data) == 0 and not may_be_empty:
         raise InsufficientDataError(f"{what}: the frame has no rows. Check the filter that made it.")
     return data
 

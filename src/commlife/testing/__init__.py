@@ -1,10 +1,21 @@
 """A test kit for hosts' CI: does our adapter lose, shift or change anything? Is our pipeline sound?
 
-Needs the extra ``testing``: ``pip install "commlife[testing]"``.
+Needs the extra ``testing``: ``pip install "commlife[testing]"``. Fixtures for pytest: :mod:`commlife.testing.plugin`.
 """
 
 from commlife.testing.adapters import check_adapter
+from commlife.testing.campaigns import CampaignLog, campaign_logs
 from commlife.testing.pipelines import check_pipeline
-from commlife.testing.strategies import order_frames, order_logs
+from commlife.testing.strategies import in_engine, order_frames, order_logs
+from commlife.testing.trials import trial_frames
 
-__all__ = ["check_adapter", "check_pipeline", "order_frames", "order_logs"]
+__all__ = [
+    "CampaignLog",
+    "campaign_logs",
+    "check_adapter",
+    "check_pipeline",
+    "in_engine",
+    "order_frames",
+    "order_logs",
+    "trial_frames",
+]

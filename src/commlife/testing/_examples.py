@@ -16,4 +16,5 @@ def as_code(frame: pd.DataFrame) -> str:
             columns.append(f"    {name!r}: pd.to_datetime({[str(value) for value in column]!r}, format='ISO8601'),")
         else:
             columns.append(f"    {name!r}: {column.tolist()!r},")
-    return "pd.DataFrame({\n" + "\n".join(columns) + "\n})"
+    index = "" if list(frame.index) == list(range(len(frame))) else f", index={list(frame.index)!r}"
+    return "pd.DataFrame({\n" + "\n".join(columns) + f"\n}}{index})"

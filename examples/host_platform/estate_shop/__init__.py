@@ -1,0 +1,1 @@
+"""A neighbourhood shop's platform: its tables, its adapter to commlife, its weekly job."""
