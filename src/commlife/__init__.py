@@ -77,6 +77,7 @@ if TYPE_CHECKING:
     from commlife.effects import relative_effect as relative_effect
     from commlife.effects import sample_ratio as sample_ratio
     from commlife.effects import sample_size as sample_size
+    from commlife.effects import shrink as shrink
     from commlife.effects import uplift_at as uplift_at
     from commlife.effects.qini import qini as qini
     from commlife.errors import CommlifeError as CommlifeError
@@ -231,6 +232,7 @@ _HOMES = {
         "relative_effect",
         "sample_ratio",
         "sample_size",
+        "shrink",
         "uplift_at",
     ),
     "churn": (

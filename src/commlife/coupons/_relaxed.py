@@ -16,12 +16,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from commlife.coupons._segments import exact_slopes
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from commlife.coupons._segments import Floats, Problem, Segments
 
 __all__ = ["Caps", "Relaxed", "dual_bound", "solve_relaxed"]
+
+
+#: Segments cut at their caps at a time.
+CHUNK = 262_144
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,46 +60,57 @@ class Relaxed:
     cap_price: Floats
 
 
-def solve_relaxed(segments: Segments, budget: float, caps: Caps | None, tolerance: float) -> Relaxed:
+def solve_relaxed(
+    problem: Problem, segments: Segments, order: NDArray[np.int32], budget: float, caps: Caps | None, tolerance: float
+) -> Relaxed:
     """Take segments in falling slope, within the caps and the budget."""
-    order = np.argsort(-segments.slope, kind="stable").astype(np.int32)
-    spend = segments.spend[order]
-    whole = np.ones(len(order), dtype=bool)
-    stop = np.empty(0)
-    if caps is not None:
-        spend, whole, stop = _cut_at_caps(
-            segments.slope[order], spend, caps.group[segments.user[order]], caps.cap, tolerance
-        )
+    if caps is None:
+        spend, whole, stop = segments.spend[order], np.ones(len(order), dtype=bool), np.empty(0)
+    else:
+        spend, whole, stop = _cut_at_caps(problem, segments, order, caps, tolerance)
     spent = np.cumsum(spend, out=spend)
     edge = int(np.searchsorted(spent, budget + tolerance, side="right"))
     whole[edge:] = False
-    price = float(segments.slope[order[edge]]) if edge < len(order) else 0.0
+    price = float(exact_slopes(problem, segments, order[edge : edge + 1]).sum())
     cap_price = np.maximum(stop - price, 0.0)
     return Relaxed(order, whole, price, cap_price)
 
 
 def _cut_at_caps(
-    slope: Floats, spend: Floats, group: NDArray[np.integer[Any]], cap: Floats, tolerance: float
+    problem: Problem, segments: Segments, order: NDArray[np.int32], caps: Caps, tolerance: float
 ) -> tuple[Floats, NDArray[np.bool_], Floats]:
     """What each segment may still spend, which remain whole, and the slope at which each group was stopped."""
-    by_group = np.argsort(group, kind="stable")
-    sizes = np.bincount(group, minlength=len(cap))
-    before = np.cumsum(spend[by_group])
-    starts = np.concatenate([[0], np.cumsum(sizes)])[:-1]
-    offset = np.where(starts > 0, before[starts - 1], 0.0)
-    after = before - np.repeat(offset, sizes)
-    room = np.repeat(cap, sizes) - after
-    fits = room >= -tolerance
-    own = spend[by_group]
-    allowed = np.where(fits, own, np.clip(own + room, 0.0, own))
-    # A free segment after a full cap still fits: its group spends no more.
-    fits |= own == 0
-    stop = np.zeros(len(cap))
-    cut = np.flatnonzero(~fits)[::-1]
-    stop[group[by_group[cut]]] = slope[by_group[cut]]
-    result, whole = np.empty_like(spend), np.empty(len(spend), dtype=bool)
-    result[by_group], whole[by_group] = allowed, fits
-    return result, whole, stop
+    spend = segments.spend[order]
+    whole = np.ones(len(order), dtype=bool)
+    group = caps.group[segments.user[order]]
+    sizes = np.bincount(group, minlength=len(caps.cap))
+    by_group = np.argsort(group, kind="stable").astype(np.int32)
+    del group
+    ends = np.cumsum(sizes)
+    first_cut = np.full(len(caps.cap), -1, dtype=np.int64)
+    # Whole groups at a time, so that the arrays in between stay small.
+    begin = 0
+    while begin < len(sizes):
+        last = max(int(np.searchsorted(ends, (ends[begin - 1] if begin else 0) + CHUNK, side="right")), begin + 1)
+        places = by_group[ends[begin] - sizes[begin] : ends[last - 1]]
+        own, count = spend[places], sizes[begin:last]
+        after = np.cumsum(own)
+        starts = np.cumsum(count) - count
+        after -= np.repeat(np.where(starts > 0, after[starts - 1], 0.0), count)
+        room = np.repeat(caps.cap[begin:last], count)
+        room -= after
+        # A free segment after a full cap still fits: its group spends no more.
+        fits = (room >= -tolerance) | (own == 0)
+        spend[places] = np.where(fits, own, np.clip(own + room, 0.0, own))
+        whole[places] = fits
+        cut = np.flatnonzero(~fits)[::-1]
+        of = np.repeat(np.arange(begin, last), count)[cut]
+        first_cut[of] = order[places[cut]]
+        begin = last
+    stop = np.zeros(len(caps.cap))
+    stopped = np.flatnonzero(first_cut >= 0)
+    stop[stopped] = exact_slopes(problem, segments, first_cut[stopped])
+    return spend, whole, stop
 
 
 def dual_bound(problem: Problem, budget: float, price: float, caps: Caps | None, cap_price: Floats) -> float:

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from commlife.coupons._segments import BLOCK
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -179,7 +181,7 @@ def _nothing() -> _States:
     return _States(np.zeros(1), np.zeros(1), ())
 
 
-def exchange(problem: Problem, choice: NDArray[np.intp], price: float, left: float) -> None:
+def exchange(problem: Problem, choice: NDArray[np.int16], price: float, left: float) -> None:
     """Improve the choices of the least decided users within the money that is left.
 
     Args:
@@ -188,13 +190,13 @@ def exchange(problem: Problem, choice: NDArray[np.intp], price: float, left: flo
         price: Price of the budget.
         left: Money left of it.
     """
-    users, gain, spend = _undecided(problem, choice, np.arange(problem.users), price, CORE)
+    users, gain, spend = _undecided(problem, choice, None, price, CORE)
     options = _solve(gain, spend, price, left, STATES)
-    choice[users[: len(options)]] = np.array(options, dtype=np.intp) - 1
+    choice[users[: len(options)]] = np.array(options, dtype=np.int16) - 1
 
 
 def exchange_in_groups(
-    problem: Problem, choice: NDArray[np.intp], relaxed: Relaxed, left: float, caps: Caps, caps_left: Floats
+    problem: Problem, choice: NDArray[np.int16], relaxed: Relaxed, left: float, caps: Caps, caps_left: Floats
 ) -> None:
     """The same under caps: for some groups a list of good ways to use their cap, then the best way of each together.
 
@@ -204,7 +206,7 @@ def exchange_in_groups(
     opened = np.argsort(-idle, kind="stable")[:MAX_GROUPS]
     most = int(np.clip(WORK // len(opened), 600, STATES))
     ways = int(np.clip(WORK // (20 * len(opened)), 32, 400))
-    rank = np.full(len(caps.cap), -1)
+    rank = np.full(len(caps.cap), -1, dtype=np.int16)
     rank[opened] = np.arange(len(opened))
     member = np.flatnonzero(rank[caps.group] >= 0)
     member = member[np.argsort(rank[caps.group[member]], kind="stable")]
@@ -226,38 +228,44 @@ def exchange_in_groups(
     picked = _solve(gains, spends, relaxed.price, left, GROUP_STATES)
     for (users, states, fits), way in zip(found, picked, strict=False):
         if way < len(fits):
-            choice[users] = np.array(states.options(int(fits[way])), dtype=np.intp) - 1
+            choice[users] = np.array(states.options(int(fits[way])), dtype=np.int16) - 1
 
 
 def _undecided(
-    problem: Problem, choice: NDArray[np.intp], users: NDArray[np.intp], price: float, core: int
+    problem: Problem, choice: NDArray[np.int16], users: NDArray[np.intp] | None, price: float, core: int
 ) -> tuple[NDArray[np.intp], Floats, Floats]:
-    """The least decided users, and what each option would add to their value and cost.
+    """The least decided users (of these, or of all), and what each option would add to their value and cost.
 
     Option 0 is no coupon, option j + 1 is coupon j.
     """
-    near = np.full(len(users), np.inf)
-    pace = np.zeros(len(users))
-    for first in range(0, len(users), 16_384):
-        part = users[first : first + 16_384]
+    count = problem.users if users is None else len(users)
+    kept: list[tuple[NDArray[np.intp], Floats, Floats]] = []
+    for first in range(0, count, BLOCK):
+        stop = min(first + BLOCK, count)
+        part = np.arange(first, stop) if users is None else users[first:stop]
         value, cost = _options(problem, part)
         lane = np.arange(len(part))
-        now = choice[part] + 1
+        now = choice[part].astype(np.intp) + 1
         reduced = value - price * cost
         loss = reduced[now, lane] - reduced
         loss[now, lane] = np.inf
         other = loss.argmin(axis=0)
-        near[first : first + len(part)] = loss[other, lane]
-        pace[first : first + len(part)] = cost[other, lane] - cost[now, lane]
-    if len(users) > core:
-        limit = np.partition(near, core - 1)[core - 1]
-        pool = np.flatnonzero(near <= limit)
-    else:
-        pool = np.arange(len(users))
-    chosen = users[pool[np.lexsort((pace[pool], near[pool]))[:core]]]
+        near, pace = loss[other, lane], cost[other, lane] - cost[now, lane]
+        best = _nearest(near, pace, core)
+        kept.append((part[best], near[best], pace[best]))
+    chosen, near, pace = (np.concatenate(column) for column in zip(*kept, strict=True))
+    chosen = chosen[_nearest(near, pace, core)]
     value, cost = _options(problem, chosen)
-    lane, now = np.arange(len(chosen)), choice[chosen] + 1
+    lane, now = np.arange(len(chosen)), choice[chosen].astype(np.intp) + 1
     return chosen, (value - value[now, lane]).T, (cost - cost[now, lane]).T
+
+
+def _nearest(near: Floats, pace: Floats, core: int) -> NDArray[np.intp]:
+    """Places of the smallest, by near, then pace, then place."""
+    pool = np.arange(len(near))
+    if len(near) > core:
+        pool = np.flatnonzero(near <= np.partition(near, core - 1)[core - 1])
+    return pool[np.lexsort((pace[pool], near[pool]))[:core]]
 
 
 def _options(problem: Problem, users: NDArray[np.intp]) -> tuple[Floats, Floats]:

@@ -5,29 +5,36 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
 
+from commlife._stats.distributions import normal_quantile
+from commlife.coupons._chance import overspend_chance
+from commlife.coupons._channels import channel_prices, fit_channels, with_tolls
+from commlife.coupons._exact import exact_plan
+from commlife.coupons._given import amount_of_money, checked_caps, checked_channels, checked_problem, like_cost
 from commlife.coupons._relaxed import Caps, Relaxed, dual_bound, solve_relaxed
 from commlife.coupons._repair import exchange, exchange_in_groups, refill
-from commlife.coupons._segments import Problem, hull_segments
-from commlife.effects._inputs import label_vector
+from commlife.coupons._segments import Problem, falling, hull_segments
+from commlife.effects.shrinkage import shrink
 from commlife.errors import ConfigError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from commlife.coupons._segments import Segments
+    from commlife.coupons._segments import Floats, Segments
 
-__all__ = ["Allocation", "allocate", "amount_of_money", "checked_problem"]
+__all__ = ["Allocation", "allocate"]
 
-#: Amounts beyond this are no money.
-LARGEST = 1e15
+Solver = Literal["fast", "exact"]
 
 #: Relative slack when money is compared, so that three times .10 fit into .30.
 ROUNDING = 1e-12
+
+#: Times that a plan is made again until its chance of overspending is small enough.
+TRIES = 12
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -43,6 +50,10 @@ class Allocation:
         gap: ``(upper_bound - value) / upper_bound``, 0 where the bound is 0: the certified distance to the best.
         shadow_price: Value of one more unit of budget; 0 where money is left over.
         cap_prices: Value of one more unit of each group's cap, by label; empty without caps.
+        channel_prices: Value of one more place in each channel, by label; empty without capacities.
+        overspend_prob: The chance that redemptions cost more than the budget; None where no rates were given.
+        shrunken_value: The plan's value after the estimates were pulled towards their means by as much as their noise
+            asks for (:func:`~commlife.effects.shrink`); None where no standard errors were given.
     """
 
     choice: NDArray[np.int64]
@@ -52,6 +63,9 @@ class Allocation:
     gap: float
     shadow_price: float
     cap_prices: dict[Any, float]
+    channel_prices: dict[Any, float]
+    overspend_prob: float | None
+    shrunken_value: float | None
 
     def to_frame(self) -> pd.DataFrame:
         """One row a user with a coupon: ``row`` (position in the input), ``choice``."""
@@ -60,9 +74,11 @@ class Allocation:
 
     def __repr__(self) -> str:
         given = int((self.choice >= 0).sum())
+        more = "" if self.shrunken_value is None else f", shrunken_value={self.shrunken_value:.6g}"
+        more += "" if self.overspend_prob is None else f", overspend_prob={self.overspend_prob:.2g}"
         return (
             f"Allocation({given:,} of {len(self.choice):,} users, value={self.value:.6g}, cost={self.cost:.6g}, "
-            f"gap={self.gap:.2g}, shadow_price={self.shadow_price:.4g})"
+            f"gap={self.gap:.2g}, shadow_price={self.shadow_price:.4g}{more})"
         )
 
 
@@ -74,6 +90,13 @@ def allocate(
     group: Any = None,
     group_caps: Mapping[Any, float] | None = None,
     eligible: Any = None,
+    min_roi: float = 0.0,
+    redemption: Any = None,
+    max_overspend_prob: float | None = None,
+    channel: Any = None,
+    channel_capacity: Mapping[Any, int] | None = None,
+    standard_error: Any = None,
+    solver: Solver = "fast",
 ) -> Allocation:
     """Choose at most one coupon a user so that the summed value is largest within the budget.
 
@@ -89,14 +112,25 @@ def allocate(
         group: One label a user (a community), for caps.
         group_caps: Most money by label; labels without a cap share the budget alone.
         eligible: The same shape, booleans: which coupon may go to whom. None: every one.
+        min_roi: A coupon is only given if its value is at least so many times its cost (both in one unit).
+        redemption: Probability that a coupon given is redeemed: a number, one a coupon, or one a cell; ``cost`` is
+            then that probability times what a redemption costs. It is what ``overspend_prob`` is computed from.
+        max_overspend_prob: Largest chance, above 0 and at most .5, that redemptions cost more than the budget,
+            redemptions being independent; asks for ``redemption``. None: the expected cost keeps to the budget, and
+            about one time in two more is spent.
+        channel: One label a coupon: the channel that carries it (a coupon that may go two ways has two columns).
+        channel_capacity: Most coupons by channel.
+        standard_error: Of the values: a number, one a coupon, or one a cell; for ``shrunken_value``.
+        solver: ``"fast"``, or ``"exact"``: mixed-integer programming by HiGHS, for at most 50,000 cells, to check.
 
     Returns:
         :class:`Allocation`. Equal users may be told apart by their place in the input; value, cost and bound do not
-        depend on it.
+        depend on it. The bound holds for every plan that keeps to budget (in expectation), caps, capacities,
+        eligibility and ``min_roi``; with ``max_overspend_prob`` the gap therefore holds the price of the safety too.
 
     Raises:
         ConfigError: If shapes differ, a number is missing, infinite or beyond 1e15, a cost, the budget or a cap is
-            negative, or group and group_caps are not given together.
+            negative, or arguments that belong together are not given together.
 
     References:
         Sinha & Zoltners (1979), Operations Research 27; Pisinger (1995), EJOR 83.
@@ -110,16 +144,22 @@ def allocate(
         >>> round(plan.upper_bound, 6), round(plan.gap, 6), round(plan.shadow_price, 3)
         (10.0, 0.0, 0.667)
     """
-    problem = checked_problem(value, cost, eligible)
+    if solver not in get_args(Solver):
+        raise ConfigError.unknown_name("solver", solver, get_args(Solver))
+    problem = checked_problem(value, cost, eligible, min_roi)
     money = amount_of_money(budget, "budget")
-    labels, caps = _checked_caps(group, group_caps, problem.users)
-    segments = hull_segments(problem)
-    tolerance = ROUNDING * max(money, 1e-300)
-    relaxed = solve_relaxed(segments, money, caps, tolerance)
-    bound = dual_bound(problem, money, relaxed.price, caps, relaxed.cap_price)
-    choice = _whole_plan(problem, segments, relaxed, money, caps)
-    own_value, own_cost = problem.of(choice)
-    worth, spent = float(own_value.sum()), float(own_cost.sum())
+    labels, caps = checked_caps(group, group_caps, problem.users)
+    channels = checked_channels(channel, channel_capacity, problem.coupons)
+    rate = None if redemption is None else like_cost(redemption, "redemption", problem, 0.0, 1.0)
+    error = None if standard_error is None else like_cost(standard_error, "standard_error", problem, 0.0, 1e15)
+    most = _checked_chance(max_overspend_prob, rate, problem)
+    work = _Work(problem, caps, channels, solver, money)
+    relaxed, choice = work.plan(money)
+    bound = work.bound(relaxed)
+    chance = None if rate is None else _chance(problem, choice, rate, money)
+    if most is not None and rate is not None and chance is not None and chance > most:
+        relaxed, choice, chance = _safe(work, relaxed, choice, rate, most)
+    worth, spent = problem.totals(choice)
     bound = max(bound, worth)
     return Allocation(
         choice=choice.astype(np.int64),
@@ -129,22 +169,125 @@ def allocate(
         gap=(bound - worth) / bound if bound > 0 else 0.0,
         shadow_price=relaxed.price,
         cap_prices=dict(zip(labels, relaxed.cap_price.tolist(), strict=True)) if caps is not None else {},
+        channel_prices=dict(zip(channels[0], work.tolls.tolist(), strict=True)) if channels is not None else {},
+        overspend_prob=chance,
+        shrunken_value=None if error is None else _shrunken(problem, choice, error),
     )
+
+
+class _Work:
+    """One problem's segments, sorted once; plans for one budget after another."""
+
+    def __init__(
+        self,
+        problem: Problem,
+        caps: Caps | None,
+        channels: tuple[list[Any], NDArray[np.intp], NDArray[np.int64]] | None,
+        solver: Solver,
+        budget: float,
+    ) -> None:
+        self.plain, self.caps, self.channels, self.solver, self.budget = problem, caps, channels, solver, budget
+        self.tolls = np.empty(0)
+        self.problem = problem
+        if channels is not None:
+            self.tolls = channel_prices(problem, budget, channels[1], channels[2])
+            self.problem = with_tolls(problem, channels[1], self.tolls)
+        self.segments = hull_segments(self.problem)
+        self.order = falling(self.segments)
+
+    def plan(self, budget: float) -> tuple[Relaxed, NDArray[np.int16]]:
+        """The relaxed optimum, and a whole plan."""
+        tolerance = ROUNDING * max(budget, 1e-300)
+        relaxed = solve_relaxed(self.problem, self.segments, self.order, budget, self.caps, tolerance)
+        if self.solver == "exact":
+            limits = None if self.channels is None else self.channels[1:]
+            return relaxed, exact_plan(self.plain, budget, self.caps, limits)
+        choice = _whole_plan(self.problem, self.segments, relaxed, budget, self.caps)
+        if self.channels is not None:
+            _, code, most = self.channels
+            fit_channels(self.plain, choice, budget, relaxed.price, code, most, self.tolls, self.caps)
+        return relaxed, choice
+
+    def bound(self, relaxed: Relaxed) -> float:
+        """No plan within the whole budget is worth more."""
+        bound = dual_bound(self.problem, self.budget, relaxed.price, self.caps, relaxed.cap_price)
+        return bound + (0.0 if self.channels is None else float(self.tolls @ self.channels[2]))
+
+
+def _checked_chance(given: Any, rate: Floats | None, problem: Problem) -> float | None:
+    if rate is not None:
+        for first, _, cost in problem.blocks():
+            if (cost[rate[first : first + cost.shape[1]].T == 0] > 0).any():
+                raise ConfigError("redemption is 0 where cost is not: a coupon that nobody redeems costs nothing.")
+    if given is None:
+        return None
+    if isinstance(given, bool) or not isinstance(given, int | float | np.number) or not 0 < given <= 0.5:
+        raise ConfigError(f"max_overspend_prob lies above 0 and at most at .5; seen {given!r:.60}.")
+    if rate is None:
+        raise ConfigError(
+            "max_overspend_prob needs redemption=: how likely each coupon is redeemed says how uncertain the cost is."
+        )
+    return float(given)
+
+
+def _chance(problem: Problem, choice: NDArray[np.int16], rate: Floats, budget: float) -> float:
+    """The chance that this plan costs more than the budget."""
+    rates, faces = [np.empty(0)], [np.empty(0)]
+    for row, _, cost in problem.chosen(choice):
+        own = rate[row, choice[row]]
+        paid = cost > 0
+        rates.append(own[paid])
+        faces.append(cost[paid] / own[paid])
+    return overspend_chance(np.concatenate(rates), np.concatenate(faces), budget)
+
+
+def _safe(
+    work: _Work, relaxed: Relaxed, choice: NDArray[np.int16], rate: Floats, most: float
+) -> tuple[Relaxed, NDArray[np.int16], float]:
+    """Plans for less and less money until the chance of overspending is small enough, then a little more again."""
+    variance = 0.0
+    for row, _, cost in work.plain.chosen(choice):
+        own = rate[row, choice[row]]
+        paid = cost > 0
+        variance += float((cost[paid] ** 2 * (1 - own[paid]) / own[paid]).sum())
+    high, low, best = work.budget, 0.0, None
+    target = max(work.budget - max(-normal_quantile(most), 0.1) * math.sqrt(variance), 0.0)
+    for _ in range(TRIES):
+        relaxed, choice = work.plan(target)
+        chance = _chance(work.plain, choice, rate, work.budget)
+        if chance <= most:
+            low, best = target, (relaxed, choice, chance)
+            if high - low <= 1e-3 * work.budget or chance > 0.9 * most:
+                break
+        else:
+            high = target
+        # Upwards carefully: what is found is kept, and the edge is near.
+        target = low + (high - low) * (0.25 if best is not None else 0.5)
+    if best is None:
+        relaxed, choice = work.plan(0.0)
+        best = relaxed, choice, _chance(work.plain, choice, rate, work.budget)
+    return best
+
+
+def _shrunken(problem: Problem, choice: NDArray[np.int16], error: Floats) -> float:
+    total = 0.0
+    for coupon in range(problem.coupons):
+        own = shrink(problem.value[:, coupon].astype(np.float64), error[:, coupon])
+        total += float(own[choice == coupon].sum())
+    return total
 
 
 def _whole_plan(
     problem: Problem, segments: Segments, relaxed: Relaxed, budget: float, caps: Caps | None
-) -> NDArray[np.intp]:
+) -> NDArray[np.int16]:
     """Round the relaxed plan down, then put what is left to use."""
-    choice = np.full(problem.users, -1, dtype=np.intp)
+    choice = np.full(problem.users, -1, dtype=np.int16)
     taken = relaxed.order[relaxed.whole]
     choice[segments.user[taken]] = segments.option[taken]
-    spent = problem.of(choice)[1]
-    slack = ROUNDING * budget
-    left = budget + slack - float(spent.sum())
+    left = budget * (1 + ROUNDING) - problem.totals(choice)[1]
     caps_left = None
     if caps is not None:
-        caps_left = caps.cap * (1 + ROUNDING) - np.bincount(caps.group, spent, len(caps.cap))
+        caps_left = caps.cap * (1 + ROUNDING) - problem.spent_by(choice, caps.group, len(caps.cap))
     if relaxed.price == 0 and not (relaxed.cap_price > 0).any():
         return choice
     more = refill(segments, relaxed.order[~relaxed.whole], left, caps=caps, caps_left=caps_left)
@@ -155,112 +298,3 @@ def _whole_plan(
     else:
         exchange_in_groups(problem, choice, relaxed, left, caps, caps_left)
     return choice
-
-
-def checked_problem(value: Any, cost: Any, eligible: Any) -> Problem:
-    """Values, costs and eligibility of one shape, or a ConfigError that says what is wrong."""
-    value, cost = _aligned(value, cost)
-    worth, charge = _matrix(value, "value"), _matrix(cost, "cost")
-    if worth.shape != charge.shape:
-        raise ConfigError(
-            f"value and cost must have one shape (users, coupons); seen {worth.shape} and {charge.shape}."
-        )
-    for name, matrix in (("value", worth), ("cost", charge)):
-        _check_numbers(matrix, name)
-    if charge.dtype.kind != "u" and charge.min() < 0:
-        row, column = np.unravel_index(int(charge.argmin()), charge.shape)
-        raise ConfigError(
-            f"cost must be at least 0; seen {charge[row, column]} at row {row}, column {column}. "
-            "A coupon that earns money by itself is no coupon: put the gain into value."
-        )
-    mask = None
-    if eligible is not None:
-        mask = np.asarray(eligible)
-        if mask.dtype != bool or mask.shape != worth.shape:
-            raise ConfigError(
-                f"eligible must hold booleans of the shape {worth.shape}; seen {mask.dtype} of shape {mask.shape}."
-            )
-    return Problem(worth, charge, mask)
-
-
-def _aligned(value: Any, cost: Any) -> tuple[Any, Any]:
-    """Two frames must speak of the same coupons and, where they name them, of the same users in the same order."""
-    frames = [given for given in (value, cost) if hasattr(given, "columns") and hasattr(given, "to_numpy")]
-    if len(frames) == 2:
-        names = [list(map(str, frame.columns)) for frame in frames]
-        if names[0] != names[1]:
-            raise ConfigError(
-                f"value and cost must have the same columns in the same order; seen {names[0]} and {names[1]}."
-            )
-        if "user_id" in names[0]:
-            users = [frame["user_id"].to_numpy() for frame in frames]
-            if users[0].shape != users[1].shape or not np.array_equal(users[0], users[1]):
-                raise ConfigError("value and cost must list the same users in the same order (column 'user_id').")
-    return _without_ids(value), _without_ids(cost)
-
-
-def _without_ids(given: Any) -> Any:
-    if not (hasattr(given, "columns") and hasattr(given, "to_numpy")):
-        return given
-    keep = [name for name in given.columns if name != "user_id"]
-    return given[keep].to_numpy()
-
-
-def _matrix(given: Any, name: str) -> NDArray[Any]:
-    try:
-        matrix = np.asarray(given)
-    except ValueError:
-        raise ConfigError(f"{name} must be a (users, coupons) array: its rows differ in length.") from None
-    if matrix.dtype == object:
-        try:
-            matrix = matrix.astype(np.float64)
-        except (TypeError, ValueError):
-            raise ConfigError(f"{name} must hold numbers; some of its cells are missing or no numbers.") from None
-    if matrix.dtype.kind not in "iuf":
-        raise ConfigError(f"{name} must hold numbers; its type is {matrix.dtype}.")
-    if matrix.ndim != 2 or 0 in matrix.shape:
-        raise ConfigError(
-            f"{name} must be a (users, coupons) array with at least one of each; seen shape {matrix.shape}."
-        )
-    if matrix.shape[1] > np.iinfo(np.int16).max:
-        raise ConfigError(f"{name} has {matrix.shape[1]:,} coupons, more than {np.iinfo(np.int16).max:,}.")
-    return matrix
-
-
-def _check_numbers(matrix: NDArray[Any], name: str) -> None:
-    low, high = matrix.min(), matrix.max()
-    if math.isfinite(low) and math.isfinite(high) and low >= -LARGEST and high <= LARGEST:
-        return
-    bad = ~(np.abs(matrix) <= LARGEST)
-    row, column = (int(index[0]) for index in np.nonzero(bad))
-    raise ConfigError(
-        f"{name} must be finite and at most {LARGEST:.0e} in size: {int(bad.sum()):,} cells are not, first "
-        f"{matrix[row, column]} at row {row}, column {column}."
-    )
-
-
-def amount_of_money(given: Any, name: str) -> float:
-    """A finite amount of at least 0, or a ConfigError."""
-    if isinstance(given, bool | np.bool_) or not isinstance(given, int | float | np.number):
-        raise ConfigError(f"{name} must be an amount of money; seen {given!r:.60}.")
-    amount = float(given)
-    if not 0 <= amount <= LARGEST:
-        raise ConfigError(f"{name} must be finite, at least 0 and at most {LARGEST:.0e}; seen {given!r:.60}.")
-    return amount
-
-
-def _checked_caps(group: Any, group_caps: Any, users: int) -> tuple[list[Any], Caps | None]:
-    if (group is None) != (group_caps is None):
-        raise ConfigError("group (a label a user) and group_caps (label -> money) are given together, or neither.")
-    if group is None:
-        return [], None
-    if not isinstance(group_caps, Mapping):
-        raise ConfigError(f"group_caps maps labels to amounts; seen {type(group_caps).__name__}.")
-    array = np.asarray(group)
-    if array.shape != (users,):
-        raise ConfigError(f"group must have one label a user: {users:,} users, seen shape {array.shape}.")
-    labels, codes = label_vector(array, "group")
-    checked = {label: amount_of_money(cap, f"group_caps[{label!r}]") for label, cap in group_caps.items()}
-    cap = np.array([checked.get(label, math.inf) for label in labels])
-    narrow = np.uint16 if len(labels) <= np.iinfo(np.uint16).max else np.int32
-    return labels, Caps(codes.astype(narrow), cap)

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 import pandas as pd
 from pydantic import Field
-from scipy import stats
 
 from commlife._model import Spec
+from commlife._stats.distributions import student_pvalue
 from commlife._stats.multiplicity import benjamini_hochberg
+from commlife._stats.wilson import wilson_interval
 from commlife.effects._inputs import float_vector
 from commlife.errors import ConfigError
 
@@ -69,15 +70,15 @@ def _levels(name: str, column: pd.Series[Any], off: np.ndarray[Any, Any]) -> lis
         if len(mine) == 0:
             continue
         given = int((mine > 0).sum())
-        interval = stats.binomtest(given, len(mine)).proportion_ci(method="wilson")
+        low, high = wilson_interval(given, len(mine))
         rows.append(
             {
                 "attribute": name,
                 "level": level,
                 "users": len(mine),
                 "share_given": given / len(mine),
-                "share_low": float(interval.low),
-                "share_high": float(interval.high),
+                "share_low": float(low),
+                "share_high": float(high),
                 "mean_discount": float(mine.mean()),
                 "difference": float(mine.mean() - others.mean()) if len(others) else float("nan"),
                 "p_value": _welch(mine, others),
@@ -108,7 +109,7 @@ def _welch(mine: np.ndarray[Any, Any], others: np.ndarray[Any, Any]) -> float:
     if error == 0:
         return 1.0 if gap == 0 else 0.0
     degrees = sum(parts) ** 2 / sum(part**2 / (len(g) - 1) for part, g in zip(parts, (mine, others), strict=True))
-    return float(2 * stats.t.sf(abs(gap) / error, degrees))
+    return student_pvalue(gap / error, degrees)
 
 
 class PriceGuard(Spec):

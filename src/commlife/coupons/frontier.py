@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from commlife.coupons._given import amount_of_money, checked_problem
 from commlife.coupons._relaxed import dual_bound
-from commlife.coupons._segments import hull_segments
-from commlife.coupons.allocation import amount_of_money, checked_problem
+from commlife.coupons._segments import exact_slopes, falling, hull_segments
 from commlife.errors import ConfigError
 
 __all__ = ["frontier"]
@@ -38,7 +38,7 @@ def frontier(value: Any, cost: Any, *, budgets: Any = None, eligible: Any = None
     """
     problem = checked_problem(value, cost, eligible)
     segments = hull_segments(problem)
-    order = np.argsort(-segments.slope, kind="stable")
+    order = falling(segments)
     spent = np.cumsum(segments.spend[order])
     full = float(spent[-1]) if len(spent) else 0.0
     if budgets is None:
@@ -48,8 +48,11 @@ def frontier(value: Any, cost: Any, *, budgets: Any = None, eligible: Any = None
             raise ConfigError(f"budgets is a list of at least one amount; seen {budgets!r:.60}.")
         wanted = np.sort([amount_of_money(budget, "a budget") for budget in budgets])
     edges = np.searchsorted(spent, wanted * (1 + 1e-12), side="right")
-    slopes = np.append(segments.slope[order], 0.0)
-    prices = [float(slopes[edge]) for edge in edges]
+    prices = np.zeros(len(edges))
+    inside = edges < len(order)
+    prices[inside] = exact_slopes(problem, segments, order[edges[inside]])
     nothing = np.empty(0)
-    worth = [dual_bound(problem, float(b), price, None, nothing) for b, price in zip(wanted, prices, strict=True)]
+    worth = [
+        dual_bound(problem, float(b), float(price), None, nothing) for b, price in zip(wanted, prices, strict=True)
+    ]
     return pd.DataFrame({"budget": wanted, "value": worth, "shadow_price": prices})

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args
 import numpy as np
 import pandas as pd
 from pydantic import Field, model_validator
-from scipy import stats
 
 from commlife._model import Spec
 from commlife.coupons._users import Users, read_users
@@ -234,17 +233,15 @@ class Policy(Spec):
                 )
             allocation = allocate(value, np.where(open_, largest, 0.0), budget, eligible=open_)
             return allocation.choice, allocation
-        z = float(stats.norm.ppf(1 - self.overspend))
-        per_redemption = np.divide(cost**2, self._rates(), where=open_, out=np.zeros_like(cost))
-        variance = np.where(open_, np.maximum(per_redemption - cost**2, 0.0), 0.0)
-        target = budget
-        while True:
-            allocation = allocate(value, np.where(open_, cost, 0.0), target, eligible=open_)
-            given = np.flatnonzero(allocation.choice >= 0)
-            reserve = z * math.sqrt(float(variance[given, allocation.choice[given]].sum()))
-            if allocation.cost + reserve <= budget * (1 + 1e-12) or len(given) == 0:
-                return allocation.choice, allocation
-            target = max(min(budget - reserve, 0.98 * target), 0.0) if target > 1e-9 * budget else 0.0
+        allocation = allocate(
+            value,
+            np.where(open_, cost, 0.0),
+            budget,
+            eligible=open_,
+            redemption=self._rates(),
+            max_overspend_prob=self.overspend,
+        )
+        return allocation.choice, allocation
 
     def _rates(self) -> Floats:
         return np.array([rule.redemption_rate for rule in self.rules])

@@ -12,6 +12,7 @@ from commlife.effects.design import (
 )
 from commlife.effects.off_policy import OffPolicyValue, off_policy_value
 from commlife.effects.qini import qini, qini_curve, uplift_at
+from commlife.effects.shrinkage import shrink
 from commlife.effects.uplift import FittedUplift, Uplift
 
 __all__ = [
@@ -34,5 +35,6 @@ __all__ = [
     "relative_effect",
     "sample_ratio",
     "sample_size",
+    "shrink",
     "uplift_at",
 ]

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
+from commlife._stats.distributions import normal_pvalue, normal_quantile
 from commlife.effects._inputs import (
     Floats,
     design_matrix,
@@ -171,7 +171,7 @@ def adjusted_effect(
     psi, weight = _scores(y[keep], treated[keep], means[keep], chance[keep], estimand)
     effect = float(psi.mean())
     error = _error(psi - effect, None if group is None else group[keep])
-    z = float(stats.norm.ppf(0.5 + level / 2))
+    z = normal_quantile(0.5 + level / 2)
     balance = _balance(matrix, names, treated, keep, weight)
     mine, others = weight[treated[keep]], weight[~treated[keep]]
     sizes = [float(part.sum() ** 2 / (part @ part)) for part in (mine, others)]
@@ -181,7 +181,7 @@ def adjusted_effect(
         standard_error=error,
         effect_size_ci_lower=effect - z * error,
         effect_size_ci_upper=effect + z * error,
-        pvalue=float(2 * stats.norm.sf(abs(effect) / error)) if error > 0 else float(effect == 0),
+        pvalue=float(normal_pvalue(effect / error)) if error > 0 else float(effect == 0),
         raw_difference=float(y[treated].mean() - y[~treated].mean()),
         treated=len(mine),
         controls=len(others),

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
+from commlife._stats.distributions import chi_square_tail, student_pvalue, student_quantile
 from commlife.effects._inputs import (
     Floats,
     fault,
@@ -121,11 +121,9 @@ def compare(
     rows = []
     for arm, diff in pairs.items():
         se = float(np.sqrt(diff.variance))
-        half = float(stats.t.ppf(0.5 + level / 2, diff.degrees)) * se
-        if se > 0:
-            pvalue = float(2 * stats.t.sf(abs(diff.effect) / se, diff.degrees))
-        else:
-            pvalue = 1.0 if diff.effect == 0 else 0.0
+        half = student_quantile(0.5 + level / 2, diff.degrees) * se
+        certain = 1.0 if diff.effect == 0 else 0.0
+        pvalue = student_pvalue(diff.effect / se, diff.degrees) if se > 0 else certain
         rows.append(
             {
                 "arm": arm,
@@ -197,7 +195,7 @@ def relative_effect(
 
 def _fieller(diff: _Difference, level: float) -> tuple[float, float]:
     """Interval of treated / control - 1: the ratios r for which treated - r * control is not far from zero."""
-    t2 = float(stats.t.ppf(0.5 + level / 2, diff.degrees)) ** 2
+    t2 = student_quantile(0.5 + level / 2, diff.degrees) ** 2
     a = diff.control**2 - t2 * diff.variance_control
     b = diff.treated * diff.control - t2 * diff.covariance
     c = diff.treated**2 - t2 * diff.variance_treated
@@ -363,7 +361,7 @@ def sample_ratio(frame: Any, *, treatment: str, ratio: Mapping[Any, float] | Non
     weights = np.array(list(shares.values()), dtype=np.float64)
     expected = weights / weights.sum() * counts.sum()
     statistic = float(((counts - expected) ** 2 / expected).sum())
-    pvalue = float(stats.chi2.sf(statistic, len(counts) - 1))
+    pvalue = chi_square_tail(statistic, len(counts) - 1)
     seen, meant = counts.tolist(), expected.tolist()
     return SampleRatio(
         counts=dict(zip(shares, seen, strict=True)),

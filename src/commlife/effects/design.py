@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
+from commlife._stats.distributions import normal_quantile, normal_tail
 from commlife._stats.multiplicity import benjamini_hochberg, holm
 from commlife.effects._inputs import float_vector, in_open_interval, whole_number, wide_frame
 from commlife.effects.comparison import compare
@@ -39,9 +39,9 @@ def power(*, effect: float, standard_deviation: float, treated: int, controls: i
     """
     spread = in_open_interval(standard_deviation, "standard_deviation", 0, INFINITE)
     size = abs(in_open_interval(effect, "effect", -INFINITE, INFINITE))
-    z = float(stats.norm.isf(in_open_interval(level, "level", 0, 1) / 2))
+    z = -normal_quantile(in_open_interval(level, "level", 0, 1) / 2)
     error = spread * math.sqrt(1 / whole_number(treated, "treated", 1) + 1 / whole_number(controls, "controls", 1))
-    return float(stats.norm.sf(z - size / error) + stats.norm.cdf(-z - size / error))
+    return normal_tail(z - size / error) + normal_tail(z + size / error)
 
 
 def minimum_detectable_effect(
@@ -85,7 +85,7 @@ def sample_size(
 
 def _reach(power: float, level: float) -> float:
     level = in_open_interval(level, "level", 0, 1)
-    return float(stats.norm.isf(level / 2) + stats.norm.ppf(in_open_interval(power, "power", level, 1)))
+    return normal_quantile(in_open_interval(power, "power", level, 1)) - normal_quantile(level / 2)
 
 
 def adjust_pvalues(pvalues: Any, *, method: Correction = "holm") -> NDArray[np.float64]:

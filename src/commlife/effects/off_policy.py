@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
+from commlife._stats.distributions import normal_quantile
 from commlife.effects._inputs import (
     Floats,
     design_matrix,
@@ -58,7 +58,7 @@ class OffPolicyValue:
 
     def to_frame(self) -> pd.DataFrame:
         """One row an estimator: ``estimator, value, standard_error, ci_lower, ci_upper``."""
-        z = float(stats.norm.ppf(0.5 + self.confidence_level / 2))
+        z = normal_quantile(0.5 + self.confidence_level / 2)
         names = ["ips", "snips", "dr"]
         value = np.array([self.ips, self.snips, self.dr])
         error = np.array([self.standard_errors[name] for name in names])
