@@ -91,6 +91,7 @@ if TYPE_CHECKING:
     from commlife.errors import PersistenceError as PersistenceError
     from commlife.errors import SchemaError as SchemaError
     from commlife.features import purchase_summary as purchase_summary
+    from commlife.features import repurchase_cycles as repurchase_cycles
     from commlife.metrics import business_metrics as business_metrics
     from commlife.orders import CleaningRules as CleaningRules
     from commlife.orders import OrderLog as OrderLog
@@ -107,11 +108,13 @@ if TYPE_CHECKING:
     from commlife.segments import RFMScore as RFMScore
     from commlife.segments import Segment as Segment
     from commlife.segments import SegmentMap as SegmentMap
+    from commlife.segments import UserTags as UserTags
     from commlife.segments import ValueIndex as ValueIndex
     from commlife.segments import call_back_list as call_back_list
     from commlife.segments import contact_lists as contact_lists
     from commlife.segments import return_curve as return_curve
     from commlife.segments import standard_map as standard_map
+    from commlife.segments import user_tags as user_tags
     from commlife.segments.migration import migration as migration
     from commlife.segments.quadrants import quadrants as quadrants
     from commlife.value import BetaGeo as BetaGeo
@@ -147,7 +150,7 @@ _HOMES = {
         "CleaningRules",
         "OrderLog",
     ),
-    "features": ("purchase_summary",),
+    "features": ("purchase_summary", "repurchase_cycles"),
     "metrics": ("business_metrics",),
     "segments": (
         "FittedLifecycle",
@@ -160,6 +163,7 @@ _HOMES = {
         "RFMScore",
         "Segment",
         "SegmentMap",
+        "UserTags",
         "ValueIndex",
         "call_back_list",
         "contact_lists",
@@ -167,6 +171,7 @@ _HOMES = {
         "quadrants",
         "return_curve",
         "standard_map",
+        "user_tags",
     ),
     "cohorts": (
         "CohortQuestion",

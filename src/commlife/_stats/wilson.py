@@ -10,7 +10,10 @@ from scipy import special
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["wilson_interval"]
+__all__ = ["Z95", "wilson_interval"]
+
+#: Quantile of the normal distribution behind a 95% interval.
+Z95 = 1.959963984540054
 
 
 def wilson_interval(

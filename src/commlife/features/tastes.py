@@ -9,11 +9,39 @@ import narwhals.stable.v2 as nw
 if TYPE_CHECKING:
     from commlife.orders import OrderLog
 
-__all__ = ["PRICE_BANDS", "bought_categories", "favourite_category", "price_band"]
+__all__ = [
+    "PRICE_BANDS",
+    "band_of",
+    "bought_categories",
+    "favourite_category",
+    "ordered_categories",
+    "price_band",
+    "priced_lines",
+]
 
 #: A user's lines cost this share of what lines of the same categories cost on average: below the first she buys the
 #: cheaper things, above the second the dearer ones.
 PRICE_BANDS = {"low": 0.85, "high": 1.15}
+
+_THOUSAND = 1_000
+_MOST_UNITS = 1e9
+
+
+def ordered_categories(log: OrderLog, as_of: int, *, level: str = "category") -> nw.LazyFrame[Any]:
+    """One row an order that counts and category in it: user_id, day (of the order), the category, spend (minor units).
+
+    Without order_id each row is an order. Negative lines and lines without a category are left out.
+    """
+    log.require(level, why="a favourite category" if level == "category" else "this question")
+    known = (nw.col("minor") >= 0) & ~nw.col(level).is_null()
+    if not log.has("order_id"):
+        lines = log._lines(as_of, "user_id", "day", level, "minor").filter(known)
+        return lines.rename({"minor": "spend"})
+    lines = log._lines(as_of, "user_id", "order_id", level, "minor").filter(known)
+    counting = log._orders(as_of).filter(nw.col("counts")).select("user_id", "order_id", "day")
+    summed = lines.group_by("user_id", "order_id", level).agg(nw.col("minor").sum().alias("spend"))
+    held = summed.join(counting, on=["user_id", "order_id"], how="inner")
+    return held.select("user_id", "day", level, nw.col("spend").cast(nw.Int64))
 
 
 def bought_categories(log: OrderLog, as_of: int) -> nw.LazyFrame[Any]:
@@ -21,19 +49,8 @@ def bought_categories(log: OrderLog, as_of: int) -> nw.LazyFrame[Any]:
 
     Lines of orders that count and are not negative; lines without a category are left out.
     """
-    log.require("category", why="a favourite category")
-    ids = ["user_id", "order_id"] if log.has("order_id") else ["user_id"]
-    lines = log._lines(as_of, *ids, "category", "minor").filter((nw.col("minor") >= 0) & ~nw.col("category").is_null())
-    if not log.has("order_id"):
-        each = lines.select("user_id", "category", "minor").with_columns(nw.lit(1).alias("orders"))
-    else:
-        counting = log._orders(as_of).filter(nw.col("counts")).select("user_id", "order_id")
-        held = lines.select("user_id", "order_id", "category", "minor").join(
-            counting, on=["user_id", "order_id"], how="inner"
-        )
-        each = held.group_by("user_id", "order_id", "category").agg(nw.col("minor").sum())
-        each = each.with_columns(nw.lit(1).alias("orders"))
-    summed = each.group_by("user_id", "category").agg(nw.col("orders").sum(), nw.col("minor").sum().alias("spend"))
+    each = ordered_categories(log, as_of)
+    summed = each.group_by("user_id", "category").agg(nw.len().alias("orders"), nw.col("spend").sum())
     return summed.with_columns(nw.col("orders", "spend").cast(nw.Int64))
 
 
@@ -46,23 +63,54 @@ def favourite_category(log: OrderLog, as_of: int) -> nw.LazyFrame[Any]:
     return held.group_by("user_id").agg(nw.col("category").min().alias("favourite_category"))
 
 
-def price_band(log: OrderLog, as_of: int) -> nw.LazyFrame[Any]:
-    """One row a user: ``price_band`` low, middle or high (see PRICE_BANDS), against the mean line of each category."""
-    wanted = ["user_id", "minor", *(["category"] if log.has("category") else [])]
+def priced_lines(log: OrderLog, as_of: int) -> nw.LazyFrame[Any]:
+    """One row a line with money: user_id, day, paid, and usual: what such a line costs on average (both minor units).
+
+    What is usual is the mean unit price of the line's category times its quantity; the mean line of the category where
+    the host gives no quantity, of all lines where she gives no category. Prices are those before discounts where the
+    host gives them: what somebody chooses is told apart from what she got it for.
+    """
+    money = "list_minor" if log.has("list_amount") else "minor"
+    wanted = ["user_id", "day", "minor"]
+    wanted += [money] if money != "minor" else []
+    wanted += [name for name in ("quantity", "category") if log.has(name)]
     lines = log._lines(as_of, *wanted).filter(nw.col("minor") > 0)
+    price = nw.col(money)
+    if money != "minor":  # a list price that is missing or not one: what was paid
+        price = nw.when(price.fill_null(0) > 0).then(price).otherwise(nw.col("minor"))
+    units: nw.Expr = nw.lit(_THOUSAND)
+    if log.has("quantity"):
+        # Thousandths of a unit are whole numbers, whose sums are exact; a quantity that is none counts as one.
+        quantity = nw.col("quantity").cast(nw.Float64).fill_null(1.0)
+        thousandths = (quantity * float(_THOUSAND)).round()
+        sound = (thousandths >= 1.0) & (thousandths <= _MOST_UNITS)
+        units = nw.when(sound).then(thousandths).otherwise(nw.lit(float(_THOUSAND)))
+    lines = lines.with_columns(price.cast(nw.Int64).alias("paid"), units.cast(nw.Int64).alias("units"))
+    columns = ["user_id", "day", "paid", "units"]
     if log.has("category"):
-        lines = lines.filter(~nw.col("category").is_null()).select("user_id", "category", "minor")
-        usual = lines.group_by("category").agg(nw.col("minor").sum().alias("sum"), nw.len().alias("lines"))
-        priced = lines.join(usual, on="category", how="inner")
+        lines = lines.filter(~nw.col("category").is_null()).select(*columns, "category")
+        sums = lines.group_by("category").agg(nw.col("paid").sum().alias("sum"), nw.col("units").sum().alias("of"))
+        priced = lines.join(sums, on="category", how="inner")
     else:
-        usual = lines.select(nw.col("minor").sum().alias("sum"), nw.len().alias("lines"))
-        priced = lines.select("user_id", "minor").join(usual, how="cross")
-    compared = priced.with_columns((nw.col("sum") / nw.col("lines")).alias("usual"))
-    users = compared.group_by("user_id").agg(nw.col("minor").sum(), nw.col("usual").sum())
-    level = nw.col("minor") / nw.col("usual")
-    band = (
+        sums = lines.select(nw.col("paid").sum().alias("sum"), nw.col("units").sum().alias("of"))
+        priced = lines.select(*columns).join(sums, how="cross")
+    rate = nw.col("sum").cast(nw.Float64) / nw.col("of").cast(nw.Float64)
+    usual = (rate * nw.col("units").cast(nw.Float64)).round().cast(nw.Int64)
+    return priced.with_columns(usual.alias("usual")).select("user_id", "day", "paid", "usual")
+
+
+def price_band(log: OrderLog, as_of: int) -> nw.LazyFrame[Any]:
+    """One row a user: ``price_band`` low, middle or high (see PRICE_BANDS), against what such lines usually cost."""
+    lines = priced_lines(log, as_of).filter(nw.col("usual") > 0)
+    users = lines.group_by("user_id").agg(nw.col("paid").sum(), nw.col("usual").sum())
+    level = nw.col("paid").cast(nw.Float64) / nw.col("usual").cast(nw.Float64)
+    return users.with_columns(band_of(level).alias("price_band")).select("user_id", "price_band")
+
+
+def band_of(level: nw.Expr) -> nw.Expr:
+    """The price band of a level (paid over usual)."""
+    return (
         nw.when(level < PRICE_BANDS["low"])
         .then(nw.lit("low"))
         .otherwise(nw.when(level > PRICE_BANDS["high"]).then(nw.lit("high")).otherwise(nw.lit("middle")))
     )
-    return users.with_columns(band.alias("price_band")).select("user_id", "price_band")

@@ -12,12 +12,14 @@ from commlife.segments.rfm import RFM
 from commlife.segments.segment_map import Segment, SegmentMap
 from commlife.segments.standard_maps import standard_map
 from commlife.segments.summary import SegmentSummary
+from commlife.segments.tags import TAGS, UserTags, user_tags
 from commlife.segments.value_index import FittedValueIndex, ValueIndex
 
 __all__ = [
     "ACTIONS",
     "RFM",
     "STATES",
+    "TAGS",
     "ContactLists",
     "Drift",
     "FittedLifecycle",
@@ -34,6 +36,7 @@ __all__ = [
     "Segment",
     "SegmentMap",
     "SegmentSummary",
+    "UserTags",
     "ValueIndex",
     "call_back_list",
     "contact_lists",
@@ -41,4 +44,5 @@ __all__ = [
     "quadrants",
     "return_curve",
     "standard_map",
+    "user_tags",
 ]
