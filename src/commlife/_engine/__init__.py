@@ -10,6 +10,7 @@ from commlife._engine.frames import (
     lazy_like,
     rows_before,
     settle,
+    told_as_ours,
 )
 from commlife._engine.repeats import mark_repeats
 from commlife._engine.times import add_local_microsecond, microsecond_as_datetime
@@ -29,5 +30,6 @@ __all__ = [
     "microsecond_as_datetime",
     "rows_before",
     "settle",
+    "told_as_ours",
     "with_previous",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import decimal
 from typing import Any
 
 import narwhals.stable.v2 as nw
@@ -32,17 +33,20 @@ def plain_columns(frame: nw.LazyFrame[Any]) -> tuple[nw.LazyFrame[Any], dict[str
             if held.startswith("mixed") or held in {"complex", "bytes"}:
                 mixed[name] = held
             elif held == "decimal":
-                replaced[name] = native[name].astype("float64")
+                if any(map(_is_signaling, native[name])):
+                    mixed[name] = "decimal with signaling NaN"
+                else:
+                    replaced[name] = native[name].astype("float64")
             elif held == "integer":
                 replaced[name] = _whole_numbers(native[name])
             elif held in {"datetime", "datetime64", "date"}:
-                times = pd.to_datetime(native[name], errors="coerce")
-                if times.dtype == object:
+                times = _times(native[name])
+                if times is None:
                     mixed[name] = "times of several zones"
                 else:
                     replaced[name] = times
             elif held == "floating":
-                replaced[name] = native[name].astype("float64")
+                replaced[name] = native[name].where(native[name].notna(), float("nan")).astype("float64")
             elif held == "boolean":
                 replaced[name] = native[name].astype("boolean")
             elif held == "empty":
@@ -52,6 +56,22 @@ def plain_columns(frame: nw.LazyFrame[Any]) -> tuple[nw.LazyFrame[Any], dict[str
     elif categories:
         frame = frame.with_columns(nw.col(*categories).cast(nw.String))
     return frame, mixed
+
+
+def _times(column: Any) -> Any:
+    """Dates and times as timestamps, None where they lie in several zones or only some of them in one."""
+    import pandas as pd
+
+    try:
+        times = pd.to_datetime(column, errors="coerce")
+    except ValueError:
+        return None
+    return None if times.dtype == object else times
+
+
+def _is_signaling(value: Any) -> bool:
+    """Whether a decimal refuses every conversion: Python raises where it should give NaN."""
+    return isinstance(value, decimal.Decimal) and value.is_snan()
 
 
 def _whole_numbers(column: Any) -> Any:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+import sys
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import narwhals.stable.v2 as nw
@@ -21,6 +23,7 @@ __all__ = [
     "lazy_like",
     "rows_before",
     "settle",
+    "told_as_ours",
 ]
 
 #: The kinds of frame that commlife takes, and what each is called in messages.
@@ -53,6 +56,30 @@ def from_host(frame: Any) -> nw.LazyFrame[Any]:
             "Convert to one of these first."
         )
     return wrapped.lazy()
+
+
+@contextlib.contextmanager
+def told_as_ours(what: str) -> Iterator[None]:
+    """Turn what an engine raises while it reads a host's frame into an EngineError that says what to do."""
+    try:
+        yield
+    except _errors_of_engines() as error:
+        raise EngineError(
+            f"{what}: {type(error).__module__.partition('.')[0].strip('_')} could not read the frame "
+            f"({type(error).__name__}). Give each column one plain type (text, number, timestamp), or convert the "
+            "frame to pandas first: its faults are then told one by one."
+        ) from error
+
+
+def _errors_of_engines() -> tuple[type[Exception], ...]:
+    """The errors of the engines that are loaded: no other one can have made a frame."""
+    homes = {
+        "duckdb": "Error",
+        "polars.exceptions": "PolarsError",
+        "pyarrow": "ArrowException",
+        "pyspark.errors": "PySparkException",
+    }
+    return tuple(getattr(sys.modules[home], name) for home, name in homes.items() if home in sys.modules)
 
 
 def is_eager(frame: nw.LazyFrame[Any] | nw.DataFrame[Any]) -> bool:

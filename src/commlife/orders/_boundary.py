@@ -83,7 +83,12 @@ def read(
         *(nw.col(extra) for extra in keep if extra in present),
     )
     lines, mixed = plain_columns(lines)
-    found += _column_faults(lines, named, mixed)
+    ill_typed = _column_faults(lines, named, mixed)
+    if ill_typed and int(lines.select(nw.len()).collect().item()) == 0:
+        # A frame without rows has no type to be wrong: whatever it says, it is an empty log.
+        lines = lines.with_columns(nw.lit(None, _plain_type(fault.column)).alias(fault.column) for fault in ill_typed)
+        ill_typed = []
+    found += ill_typed
     ill = {fault.column for fault in found}
     lines, checks = _derive(
         lines, set(named) - ill, timezone=timezone, digits=digits, until=until, status_map=status_map
@@ -116,10 +121,12 @@ def _column_faults(lines: nw.LazyFrame[Any], named: Mapping[str, str], mixed: Ma
             fault, seen = "not_an_id", str(dtype)
         if fault is not None:
             rows = int(lines.select(nw.len()).collect().item())
-            # An empty column has no type to be wrong.
-            if rows:
-                found.append(FoundFault(fault, name, rows, "raise", seen, None, FAULTS[fault].fix))
+            found.append(FoundFault(fault, name, rows, "raise", seen, None, FAULTS[fault].fix))
     return found
+
+
+def _plain_type(name: str) -> nw.dtypes.DType:
+    return nw.Float64() if name in MONEY or name == "quantity" else nw.String()
 
 
 def _derive(

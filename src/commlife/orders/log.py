@@ -160,16 +160,17 @@ class OrderLog:
         if first is not None and until is not None and first >= until:
             raise ConfigError(f"observed_from={day_text(first)} must lie before observed_until={day_text(until)}.")
         policies = Policies(on_fault)
-        kept = _boundary.read(
-            _engine.from_host(frame),
-            columns,
-            keep=extra,
-            timezone=timezone,
-            digits=digits,
-            until=until,
-            status_map=status_map,
-            policies=policies,
-        )
+        with _engine.told_as_ours("OrderLog.from_frame"):
+            kept = _boundary.read(
+                _engine.from_host(frame),
+                columns,
+                keep=extra,
+                timezone=timezone,
+                digits=digits,
+                until=until,
+                status_map=status_map,
+                policies=policies,
+            )
         return cls(
             kept,
             columns=tuple(columns),
