@@ -44,7 +44,12 @@ def add_local_microsecond(frame: nw.LazyFrame[Any], column: str, *, timezone: st
         native = nw.to_native(frame)
         whole = _pandas_microseconds(native[column])
         return nw.from_native(native.assign(**{into: whole})).lazy()
-    return frame.with_columns(when.dt.timestamp("us").fill_null(NOT_A_TIME).cast(nw.Int64).alias(into))
+    frame = frame.with_columns(when.dt.timestamp("us").fill_null(NOT_A_TIME).cast(nw.Int64).alias(into))
+    if kind is nw.Implementation.PANDAS:
+        # NumPy's own integers whatever the frame is made of: those of Arrow have no remainder.
+        native = nw.to_native(frame)
+        return nw.from_native(native.assign(**{into: native[into].to_numpy(dtype="int64")})).lazy()
+    return frame
 
 
 def microsecond_as_datetime(frame: nw.LazyFrame[Any], column: str, *, into: str) -> nw.LazyFrame[Any]:

@@ -170,12 +170,11 @@ def _read(basket: Any, digits: int) -> _Basket:
         if len(set(lengths.values())) > 1:
             raise ConfigError(f"the basket's columns differ in length: {lengths}.")
         basket = pd.DataFrame({name: np.atleast_1d(np.asarray(column)) for name, column in basket.items()})
-    extra = [name for name in ("category", "item_id") if name in getattr(basket, "columns", ())]
-    data = wide_frame(basket, ["amount", *extra], "basket")
+    data = wide_frame(basket, ["amount"], "basket", optional=["category", "item_id"])
     minor = to_minor(data["amount"].to_numpy(), digits=digits, name="basket amounts")
     if minor.min() < 0:
         raise ConfigError("basket amounts must be at least 0; price a return with refund_due.")
-    columns = {name: data[name].to_list() for name in extra}
+    columns = {name: data[name].to_list() for name in data.columns if name != "amount"}
     return _Basket(pd.DataFrame({"amount": to_major(minor, digits=digits), **columns}), minor, digits)
 
 

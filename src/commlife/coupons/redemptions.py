@@ -49,10 +49,8 @@ def audit_redemptions(redemptions: Any, issued: Any, coupons: Sequence[Coupon]) 
     """
     what = "audit_redemptions"
     ledger = Ledger(coupons, what)
-    spends = "amount" in list(getattr(redemptions, "columns", ()))
     # A week without redemptions is a fact, and nothing issued makes each of them untargeted.
-    columns = ["user_id", "coupon_id", "day", *(["amount"] if spends else [])]
-    used = wide_frame(redemptions, columns, what, may_be_empty=True)
+    used = wide_frame(redemptions, ["user_id", "coupon_id", "day"], what, optional=["amount"], may_be_empty=True)
     given = wide_frame(issued, ["user_id", "coupon_id", "issued"], what, may_be_empty=True)
     table = pd.DataFrame(
         {
@@ -91,7 +89,11 @@ def audit_redemptions(redemptions: Any, issued: Any, coupons: Sequence[Coupon]) 
     turn = table.sort_values("day", kind="stable").groupby(["user_id", "coupon_id"], dropna=False).cumcount()
     result["over_limit"] = known & (turn.sort_index().to_numpy() >= limits[place])
     minimum = np.array([c.minimum_spend for c in ledger.coupons])
-    low = number_column(used, "amount", what) < minimum[place] - 1e-9 if spends else np.zeros(len(table), dtype=bool)
+    low = (
+        number_column(used, "amount", what) < minimum[place] - 1e-9
+        if "amount" in used.columns
+        else np.zeros(len(table), dtype=bool)
+    )
     result["below_minimum_spend"] = known & low
     result["sound"] = ~result[list(FAULTS)].any(axis=1)
     return result

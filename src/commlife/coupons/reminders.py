@@ -76,9 +76,9 @@ class ExpiryReminders(Spec):
         """
         what = "ExpiryReminders.due"
         moment = _moment(now)
-        names = list(getattr(issued, "columns", ()))
-        known = [name for name in ("redeemed", "reminded") if name in names]
-        data = wide_frame(issued, ["user_id", "coupon_id", "issued", *known], what)
+        marks = ["redeemed", "reminded"]
+        data = wide_frame(issued, ["user_id", "coupon_id", "issued"], what, optional=marks)
+        known = [name for name in marks if name in data.columns]
         ledger = Ledger(coupons, what)
         coupon_ids = data["coupon_id"].to_list()
         place = ledger.places(coupon_ids)

@@ -52,8 +52,10 @@ def fault(what: str, column: str, kind: str, *, rows: int, example: object, fix:
     )
 
 
-def wide_frame(frame: Any, needed: Sequence[str], what: str, *, may_be_empty: bool = False) -> nw.DataFrame[Any]:
-    """The named columns of a frame of any kind, collected.
+def wide_frame(
+    frame: Any, needed: Sequence[str], what: str, *, optional: Sequence[str] = (), may_be_empty: bool = False
+) -> nw.DataFrame[Any]:
+    """The named columns of a frame of any kind, collected; ``optional`` ones where the frame has them.
 
     Raises:
         ConfigError: If ``frame`` is no data frame, a name is not a string, or a column is not there.
@@ -71,7 +73,7 @@ def wide_frame(frame: Any, needed: Sequence[str], what: str, *, may_be_empty: bo
             raise ConfigError(f"{what}: a column is named by a string; seen {name!r:.60}.")
         if name not in columns:
             raise ConfigError.unknown_name(f"{what}: column", name, [str(c) for c in columns])
-    chosen = native.select(list(dict.fromkeys(needed)))
+    chosen = native.select(list(dict.fromkeys([*needed, *(name for name in optional if name in columns)])))
     data = chosen.collect() if isinstance(chosen, nw.LazyFrame) else chosen
     if len(data) == 0 and not may_be_empty:
         raise InsufficientDataError(f"{what}: the frame has no rows. Check the filter that made it.")

@@ -1,0 +1,365 @@
+"""Every relational public call, the exports it is asked on, and how two answers are compared: for one suite everywhere.
+
+The suite runs in ``tests/engines`` on the embedded engines and in ``slow/`` on Dask and PySpark.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import narwhals.stable.v2 as nw
+import numpy as np
+import pandas as pd
+
+import commlife as cl
+from commlife._engine import collect
+
+#: What a call gives: frames by name.
+Answer = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Export:
+    """A shop's export: its frame, what its columns mean, and the day of the question."""
+
+    frame: pd.DataFrame
+    columns: dict[str, Any]
+    as_of: str
+    earlier: str
+
+    def log(self, native: Any) -> cl.OrderLog:
+        """The log of the same rows in another kind of frame."""
+        return cl.OrderLog.from_frame(native, **self.columns)
+
+
+_NAMES = {
+    "user_id": "phone", "order_id": "order_no", "ordered_at": "paid_at", "amount": "paid", "quantity": "pieces",
+    "cost": "bought_for", "discount": "off", "category": "class", "community": "estate", "channel": "way",
+    "coupon_id": "coupon", "address_id": "door", "item_id": "sku", "status": "state",
+}  # fmt: skip
+_STATUS = {"done": "paid", "open": "placed", "void": "cancelled"}
+_PEOPLE = ["甲", "乙", "ß", "ss", "SS", "é", "é", "a", "A", "z z", "😀", "𝄞", "ＦＦ", "ff", "ﬀ"]
+
+
+def market(seed: int = 0, n: int = 900) -> Export:
+    """Half a year of one town: ties in time, refunds, gifts, open orders, odd Unicode, nulls where they are allowed."""
+    rng = np.random.default_rng(seed)
+    order = np.sort(rng.integers(0, n // 2, n))
+    owner = rng.integers(0, 60, n)[order]
+    names = np.array([f"{_PEOPLE[i % len(_PEOPLE)]}{i // len(_PEOPLE)}" for i in range(60)])
+    came = owner * 432  # one newcomer every three days
+    began = came + (rng.random(n)[order] * (181 * 144 - came)).astype(np.int64)
+    frame = pd.DataFrame(
+        {
+            "phone": names[owner],
+            "order_no": order,
+            "paid_at": pd.Timestamp("2025-01-01")
+            + pd.to_timedelta((began + rng.integers(0, 3, n)) * 10, unit="min").astype("timedelta64[us]"),
+            "paid": rng.integers(-900, 5_000, n) / 100,
+            "pieces": rng.integers(1, 5, n).astype(float),
+            "bought_for": np.where(rng.random(n) < 0.2, np.nan, rng.integers(0, 2_000, n) / 100),
+            "off": np.where(rng.random(n) < 0.3, np.nan, rng.integers(0, 300, n) / 100),
+            "class": np.array(["veg", "fruit", "家政", None], dtype=object)[rng.integers(0, 4, n)],
+            "estate": np.array(["east", "西区", "West"])[owner % 3],
+            "way": np.array(["app", "shop"])[rng.integers(0, 2, n)],
+            "coupon": np.array(["c1", None, None], dtype=object)[rng.integers(0, 3, n)],
+            "door": rng.integers(0, 20, n).astype(str),
+            "sku": rng.integers(0, 30, n),
+            "state": np.array(["done", "done", "done", "done", "open", "void"])[rng.integers(0, 6, n)[order]],
+        }
+    )
+    frame.loc[rng.random(n) < 0.1, "paid"] = 0.0
+    # Orders share one instant now and then, so that "the earliest line" has ties.
+    frame.loc[rng.random(n) < 0.1, "paid_at"] = pd.Timestamp("2025-02-03 08:00")
+    frame = frame.sample(frac=1.0, random_state=seed, ignore_index=True)
+    return Export(frame, {**_NAMES, "status_map": _STATUS}, "2025-06-30", "2025-05-31")
+
+
+def clock_changes(seed: int = 1, n: int = 300) -> Export:
+    """New York from October to April: instants with a zone in the weeks whose days have 23 and 25 hours."""
+    rng = np.random.default_rng(seed)
+    hours = np.r_[rng.integers(0, 200 * 24, n), np.arange(31 * 24, 34 * 24), np.arange(158 * 24, 161 * 24)]
+    at = pd.Timestamp("2024-10-01", tz="UTC") + pd.to_timedelta(hours, unit="h").astype("timedelta64[us]")
+    frame = pd.DataFrame(
+        {
+            "phone": rng.integers(0, 40, len(at)) * 7,
+            "paid_at": at.as_unit("us"),
+            "paid": rng.integers(-100, 3_000, len(at)) / 100,
+            "estate": np.array(["N", "S"])[rng.integers(0, 2, len(at))],
+        }
+    )
+    names = {"user_id": "phone", "ordered_at": "paid_at", "amount": "paid", "community": "estate"}
+    return Export(frame, {**names, "timezone": "America/New_York"}, "2025-04-14", "2025-03-10")
+
+
+def far_dates() -> Export:
+    """The first and the last days that a log may hold, leap days and the turns of years with 53 weeks."""
+    days = [
+        "1970-01-01", "1970-01-05", "1999-12-31", "2000-02-29", "2000-03-01", "2020-12-28", "2020-12-31", "2021-01-01",
+        "2021-01-03", "2021-01-04", "2024-02-29", "2027-01-01", "2099-12-31", "2100-02-28", "2100-03-01", "2100-12-30",
+    ]  # fmt: skip
+    at = pd.to_datetime(pd.Series(days * 3)).astype("datetime64[us]")
+    frame = pd.DataFrame(
+        {"phone": ["a"] * 16 + ["b", "c"] * 8 + list("defghijk") * 2, "paid_at": at, "paid": np.arange(48) + 0.25}
+    )
+    names = {"user_id": "phone", "ordered_at": "paid_at", "amount": "paid"}
+    return Export(frame, names, "2100-12-31", "2100-03-02")
+
+
+def fallen_retention() -> Export:
+    """A synthetic community in which the newcomers of one estate stop coming back in one week."""
+    made = cl.datasets.make_community(newcomers_per_week=150, n_weeks=12, drop_week=10, seed=5, lines_per_order=1.0)
+    names = {name: name for name in ("user_id", "order_id", "ordered_at", "amount", "community", "channel")}
+    frame = made.frame[list(names)]
+    return Export(frame, {**names, "observed_from": made.world.start}, made.as_of, made.as_of)
+
+
+EXPORTS: dict[str, Callable[[], Export]] = {
+    "market": market,
+    "clock_changes": clock_changes,
+    "far_dates": far_dates,
+    "fallen_retention": fallen_retention,
+}
+
+RULES = cl.CleaningRules(
+    exclude_categories=("家政",),
+    max_addresses_per_user=14,
+    drop_zero_amount=True,
+    merge_within="1D",
+    winsorize_amount=0.95,
+)
+_LIFE = cl.Lifecycle(period="week", silent_after=2, churned_after=6)
+_MONTHS = cl.Lifecycle(period="month", silent_after=1, churned_after=3)
+_CUTS = {"recency": [7, 14, 30, 60], "frequency": [1, 2, 4, 8]}
+
+
+def _cleaning(log: cl.OrderLog, e: Export) -> Answer:
+    clean = log.clean(RULES)
+    aside = collect(nw.from_native(clean.set_aside))
+    return {
+        "audit": clean.audit,
+        "aside": aside.groupby("reason", as_index=False).size(),
+        "orders": _by_instant(clean._orders(cl_day(e.as_of))),
+        "summary": cl.purchase_summary(clean, as_of=e.as_of),
+    }
+
+
+def _by_instant(orders: nw.LazyFrame[Any]) -> pd.DataFrame:
+    # Where equal orders merge, which of their ids the new one takes is told by the order of ids, not of rows.
+    table = collect(orders.select("user_id", "us", "day", "net", "counts"))
+    return table.sort_values(list(table.columns), ignore_index=True)
+
+
+def cl_day(as_of: str) -> int:
+    """Days since 1970."""
+    return int((np.datetime64(as_of) - np.datetime64("1970-01-01")).astype(int))
+
+
+def _lines(log: cl.OrderLog, e: Export) -> Answer:
+    facts = {"rows": [log.n_rows], "orders": [log.n_orders], "users": [log.n_users], "last": [log.last_day]}
+    lines = collect(nw.from_native(log.to_native()))
+    return {
+        "facts": pd.DataFrame(facts),
+        "lines": lines.sort_values(list(lines.columns), ignore_index=True),
+        "faults": log.faults[["fault", "column", "rows", "policy"]],
+        "orders": _by_instant(log._orders(cl_day(e.earlier))),
+    }
+
+
+def _features(log: cl.OrderLog, e: Export) -> Answer:
+    return {"now": cl.purchase_summary(log, as_of=e.as_of), "then": cl.purchase_summary(log, as_of=e.earlier)}
+
+
+def _rfm(log: cl.OrderLog, e: Export) -> Answer:
+    by = "community" if log.has("community") else None
+    rfm = cl.RFM(cuts=_CUTS, by=by, min_group_users=5).fit(log, as_of=e.earlier)
+    cuts = [{"group": "", **{f"{d}{k}": c for d, cs in rfm.cuts.items() for k, c in enumerate(cs)}}]
+    cuts += [
+        {"group": g.group, **{f"{d}{k}": c for d, cs in g.cuts.items() for k, c in enumerate(cs)}}
+        for g in rfm.group_cuts
+    ]
+    summary = rfm.summary(log, as_of=e.as_of)
+    before, after = rfm.transform(log, as_of=e.earlier), rfm.transform(log, as_of=e.as_of)
+    return {
+        "cuts": pd.DataFrame(cuts),
+        "users": after,
+        "segments": summary.table,
+        "grid": summary.grid,
+        "drift": rfm.drift(log, as_of=e.as_of).table,
+        "migration": cl.migration(before, after).table,
+        "mean": cl.RFM(n_bins=3, monetary="mean", lookback="90D", cuts={"frequency": [1, 3]})
+        .fit(log, as_of=e.as_of)
+        .transform(log, as_of=e.as_of),
+    }
+
+
+def _lifecycle(log: cl.OrderLog, e: Export) -> Answer:
+    life = _LIFE.fit(log, as_of=e.as_of) if log.has("community") else _MONTHS.fit(log, as_of=e.as_of)
+    answer = {"states": life.states, "counts": life.counts, "transitions": life.transitions, "growth": life.growth}
+    if log.has("community"):
+        by = cl.Lifecycle(period="28D", churned_after=3, washout="28D", by="community", lang="zh").fit(
+            log, as_of=e.as_of
+        )
+        answer |= {"states_by": by.states, "counts_by": by.counts, "transitions_by": by.transitions}
+    return answer
+
+
+def _indices(log: cl.OrderLog, e: Export) -> Answer:
+    value = cl.ValueIndex(rfm=cl.RFM(n_bins=3, cuts={"frequency": [1, 3]})).fit(log, as_of=e.as_of)
+    loyalty = cl.Loyalty(period="week", n_periods=8).fit(log, as_of=e.as_of).index
+    valued = value.transform(log, as_of=e.as_of)
+    parted = cl.quadrants(valued, loyalty)
+    return {"loyalty": loyalty, "value": valued, "quadrants": parted.table, "users": parted.users}
+
+
+def _calls(log: cl.OrderLog, e: Export) -> Answer:
+    lists = cl.contact_lists(log, as_of=e.as_of, lifecycle=_LIFE)
+    return {
+        "calls": cl.call_back_list(log, as_of=e.as_of, lifecycle=_LIFE, states=("silent", "churned")),
+        "returns": cl.return_curve(log, as_of=e.as_of, period="week", within=2).table,
+        "new": lists.new,
+        "silent": lists.silent,
+        "newcomers": lists.newcomers,
+        "sizes": lists.table,
+    }
+
+
+def _cohorts(log: cl.OrderLog, e: Export) -> Answer:
+    asked: dict[str, dict[str, Any]] = {
+        "retention": {"period": "month"},
+        "weeks": {"period": "week", "max_age": 8},
+        "unbounded": {"period": "28D", "measure": "unbounded"},
+        "streak": {"period": "month", "measure": "streak"},
+        "bracket": {"period": "month", "measure": "bracket", "brackets": (0, 1, 3)},
+        "churn": {"period": "month", "measure": "churn"},
+        "recall": {"period": "month", "measure": "recall"},
+        "repurchase": {"period": "quarter", "measure": "repurchase"},
+        "orders": {"period": "month", "measure": "orders"},
+        "aov": {"period": "month", "measure": "aov"},
+        "revenue": {"period": "month", "measure": "cumulative_revenue"},
+        "active": {"period": "month", "cohort": "active", "max_age": 3},
+    }
+    if e.as_of < "2030":
+        asked["rolling"] = {"period": "month", "measure": "rolling", "window": "14D"}
+    if log.has("community"):
+        asked["by"] = {"period": "month", "by": "community", "washout": "14D"}
+    if log.has("coupon_id"):
+        asked["subsidised"] = {"period": "month", "by": ("subsidised", "channel"), "measure": "revenue"}
+        asked["category"] = {"period": "month", "cohort": "category"}
+    return {name: cl.cohort_table(log, as_of=e.as_of, **how).to_frame() for name, how in asked.items()}
+
+
+def _accounting(log: cl.OrderLog, e: Export) -> Answer:
+    answer = {"months": cl.growth_accounting(log, as_of=e.as_of, period="month")}
+    if log.has("community"):
+        answer["by"] = cl.growth_accounting(log, as_of=e.as_of, period="28D", by="community", washout="28D")
+    return answer
+
+
+def _alerts(log: cl.OrderLog, e: Export) -> Answer:
+    table = cl.cohort_table(log, as_of=e.as_of, period="7D", by="community")
+    alerts = cl.retention_alerts(table, level=0.1)
+    answer = {"tested": alerts.tested, "alerts": alerts.to_frame()}
+    return answer | {"users": alerts.users(log), "drill": alerts.drill(log, by="channel")}
+
+
+def _metrics(log: cl.OrderLog, e: Export) -> Answer:
+    answer = {"months": cl.business_metrics(log, as_of=e.as_of, period="month")}
+    if log.has("community"):
+        answer["by"] = cl.business_metrics(log, as_of=e.as_of, period="week", by="community", last=8)
+    if log.has("quantity"):
+        answer["units"] = cl.units_per_order(log, as_of=e.as_of, by="community")
+        answer["heat"] = cl.product_heat(log, as_of=e.as_of, top=10)
+        answer["attach"] = cl.attach_rate(log, as_of=e.as_of, anchor="veg", addon="fruit", level="category").to_frame()
+    return answer
+
+
+def _panel(log: cl.OrderLog, e: Export) -> Answer:
+    panel = cl.SilencePanel(horizon="14D", active_within="28D", snapshots=2).build(log, as_of=e.as_of)
+    now = cl.SilencePanel(horizon="14D", active_within="28D").now(log, as_of=e.as_of)
+    return {"panel": panel.to_frame(), "now": now.to_frame()}
+
+
+def _horizon(log: cl.OrderLog, e: Export) -> Answer:
+    return {"returns": cl.suggest_horizon(log, as_of=e.as_of).to_frame()}
+
+
+def _user_table(log: cl.OrderLog, e: Export) -> Answer:
+    rfm = cl.RFM(cuts=_CUTS).fit(log, as_of=e.as_of)
+    return {"users": cl.user_table(log, as_of=e.as_of, rfm=rfm, lifecycle=_LIFE.fit(log, as_of=e.as_of))}
+
+
+CALLS: dict[str, Callable[[cl.OrderLog, Export], Answer]] = {
+    "lines": _lines,
+    "cleaning": _cleaning,
+    "features": _features,
+    "rfm": _rfm,
+    "lifecycle": _lifecycle,
+    "indices": _indices,
+    "calls": _calls,
+    "cohorts": _cohorts,
+    "accounting": _accounting,
+    "alerts": _alerts,
+    "metrics": _metrics,
+    "panel": _panel,
+    "horizon": _horizon,
+    "user_table": _user_table,
+}
+#: Calls that need more columns, or more users, than the smaller exports have.
+_NOT_ON = {
+    "market": {"alerts"},
+    "clock_changes": {"cleaning", "alerts", "user_table"},
+    "far_dates": {"cleaning", "calls", "alerts", "panel", "horizon", "user_table", "indices"},
+    "fallen_retention": set(CALLS) - {"alerts"},
+}
+
+
+def cases(*, small: bool = False) -> list[tuple[str, str]]:
+    """Exports and calls that go together; ``small`` leaves out what another case shows already."""
+    pairs = [(export, call) for export in EXPORTS for call in CALLS if call not in _NOT_ON.get(export, ())]
+    return [
+        (export, call) for export, call in pairs if not small or export == "market" or call in ("lines", "features")
+    ]
+
+
+def ask(call: str, log: cl.OrderLog, export: Export) -> Answer:
+    """The answer, with the log's own caveats (few values for RFM, lives cut off) heard elsewhere."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", cl.CommlifeWarning)
+        return CALLS[call](log, export)
+
+
+def assert_equal(seen: Answer, wanted: Answer) -> None:
+    """Integers and labels exactly, money to the cent, floats to 1e-9; rows of lazy frames in the order of their keys."""
+    assert list(seen) == list(wanted)
+    for name, frame in seen.items():
+        lazy = isinstance(nw.from_native(frame), nw.LazyFrame)
+        given, expected = plain(frame), plain(wanted[name])
+        assert list(given.columns) == list(expected.columns), name
+        if lazy:
+            keys = [column for column in expected.columns if expected[column].dtype != np.float64]
+            given = given.sort_values(keys, ignore_index=True)
+            expected = expected.sort_values(keys, ignore_index=True)
+        pd.testing.assert_frame_equal(given, expected, check_exact=False, rtol=1e-9, atol=1e-9, obj=name)
+
+
+def plain(native: Any) -> pd.DataFrame:
+    """Any frame as pandas with three kinds of column: float64 where there are fractions or nulls, int64, text."""
+    table = collect(nw.from_native(native))
+    return pd.DataFrame({name: _plain(table[name]) for name in table.columns})
+
+
+def _plain(column: pd.Series[Any]) -> Any:
+    if pd.api.types.is_datetime64_any_dtype(column.dtype) or pd.api.types.infer_dtype(column) in ("date", "datetime"):
+        return pd.to_datetime(column).astype("datetime64[us]").to_numpy()
+    if pd.api.types.is_bool_dtype(column.dtype):
+        return column.to_numpy(dtype=bool)
+    if pd.api.types.is_numeric_dtype(column.dtype):
+        whole = pd.api.types.is_integer_dtype(column.dtype) and not column.isna().any()
+        return column.to_numpy(dtype=np.int64 if whole else np.float64)
+    values = np.empty(len(column), dtype=object)
+    values[:] = [None if pd.api.types.is_scalar(value) and pd.isna(value) else value for value in column.tolist()]
+    return values
