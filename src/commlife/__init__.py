@@ -63,10 +63,13 @@ if TYPE_CHECKING:
     from commlife.coupons import refund_due as refund_due
     from commlife.coupons.frontier import frontier as frontier
     from commlife.effects import FittedUplift as FittedUplift
+    from commlife.effects import Ranking as Ranking
+    from commlife.effects import Readout as Readout
     from commlife.effects import Uplift as Uplift
     from commlife.effects import adjust_pvalues as adjust_pvalues
     from commlife.effects import adjusted_effect as adjusted_effect
     from commlife.effects import assign as assign
+    from commlife.effects import auuc as auuc
     from commlife.effects import compare as compare
     from commlife.effects import confidence_sequence as confidence_sequence
     from commlife.effects import hash_share as hash_share
@@ -74,6 +77,8 @@ if TYPE_CHECKING:
     from commlife.effects import off_policy_value as off_policy_value
     from commlife.effects import power as power
     from commlife.effects import qini_curve as qini_curve
+    from commlife.effects import rank_quality as rank_quality
+    from commlife.effects import readout as readout
     from commlife.effects import relative_effect as relative_effect
     from commlife.effects import sample_ratio as sample_ratio
     from commlife.effects import sample_size as sample_size
@@ -222,10 +227,13 @@ _HOMES = {
     ),
     "effects": (
         "FittedUplift",
+        "Ranking",
+        "Readout",
         "Uplift",
         "adjust_pvalues",
         "adjusted_effect",
         "assign",
+        "auuc",
         "compare",
         "confidence_sequence",
         "hash_share",
@@ -234,6 +242,8 @@ _HOMES = {
         "power",
         "qini",
         "qini_curve",
+        "rank_quality",
+        "readout",
         "relative_effect",
         "sample_ratio",
         "sample_size",

@@ -216,6 +216,39 @@ class Community:
             observed_from=self.world.start,
         )
 
+    def trial(self, campaign: str = "trial") -> pd.DataFrame:
+        """A campaign's users as one tidy frame, as a shop that keeps its log of issues has it.
+
+        Args:
+            campaign: ``"trial"`` (dealt by chance) or ``"targeted"`` (chosen), if the world has it.
+
+        Returns:
+            A frame with a row an eligible user: ``user_id, arm`` (the coupon, or ``"none"``), ``community``,
+            ``issued_on``, ``expires_on`` and ``propensity`` (of a coupon of any face value). The truth stays apart.
+
+        Raises:
+            ConfigError: If the world has no such campaign.
+
+        Examples:
+            >>> make_community(n_users=200, seed=1).trial().columns.tolist()
+            ['user_id', 'arm', 'community', 'issued_on', 'expires_on', 'propensity']
+        """
+        coupons = self.truth.coupons
+        rows = coupons[coupons["campaign"] == campaign].reset_index(drop=True)
+        if not len(rows):
+            raise ConfigError.unknown_name("campaign", campaign, [str(name) for name in coupons["campaign"].unique()])
+        homes = self.truth.users.set_index("user_id")["community"]
+        return pd.DataFrame(
+            {
+                "user_id": rows["user_id"],
+                "arm": rows["coupon_id"].astype(object).where(rows["coupon_id"].notna(), "none").astype(str),
+                "community": homes.reindex(rows["user_id"]).to_numpy(),
+                "issued_on": rows["issued_on"],
+                "expires_on": rows["expires_on"],
+                "propensity": rows["propensity"],
+            }
+        )
+
 
 def make_community(n_users: int | None = None, seed: int = 0, **settings: Unpack[WorldSettings]) -> Community:
     """Make a synthetic community with known truth.

@@ -11,19 +11,24 @@ from commlife.effects.design import (
     sample_size,
 )
 from commlife.effects.off_policy import OffPolicyValue, off_policy_value
-from commlife.effects.qini import qini, qini_curve, uplift_at
+from commlife.effects.qini import auuc, qini, qini_curve, uplift_at
+from commlife.effects.ranking import Ranking, rank_quality
 from commlife.effects.shrinkage import shrink
+from commlife.effects.trial_readout import Readout, readout
 from commlife.effects.uplift import FittedUplift, Uplift
 
 __all__ = [
     "AdjustedEffect",
     "FittedUplift",
     "OffPolicyValue",
+    "Ranking",
+    "Readout",
     "SampleRatio",
     "Uplift",
     "adjust_pvalues",
     "adjusted_effect",
     "assign",
+    "auuc",
     "compare",
     "confidence_sequence",
     "hash_share",
@@ -32,6 +37,8 @@ __all__ = [
     "power",
     "qini",
     "qini_curve",
+    "rank_quality",
+    "readout",
     "relative_effect",
     "sample_ratio",
     "sample_size",

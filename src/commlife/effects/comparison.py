@@ -24,7 +24,15 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["SampleRatio", "compare", "relative_effect", "sample_ratio"]
+__all__ = [
+    "SampleRatio",
+    "adjusted_arms",
+    "compare",
+    "difference",
+    "ratio_interval",
+    "relative_effect",
+    "sample_ratio",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,14 +203,23 @@ def relative_effect(
 
 def _fieller(diff: _Difference, level: float) -> tuple[float, float]:
     """Interval of treated / control - 1: the ratios r for which treated - r * control is not far from zero."""
-    t2 = student_quantile(0.5 + level / 2, diff.degrees) ** 2
-    a = diff.control**2 - t2 * diff.variance_control
-    b = diff.treated * diff.control - t2 * diff.covariance
-    c = diff.treated**2 - t2 * diff.variance_treated
+    t = student_quantile(0.5 + level / 2, diff.degrees)
+    variances = (diff.variance_treated, diff.variance_control, diff.covariance)
+    low, high = ratio_interval(diff.treated, diff.control, *variances, t)
+    return low - 1, high - 1
+
+
+def ratio_interval(
+    top: float, bottom: float, variance_top: float, variance_bottom: float, covariance: float, t: float
+) -> tuple[float, float]:
+    """Fieller's interval of top / bottom: the ratios r for which top - r * bottom is not far from zero."""
+    a = bottom**2 - t**2 * variance_bottom
+    b = top * bottom - t**2 * covariance
+    c = top**2 - t**2 * variance_top
     if a <= 0:
         return -float("inf"), float("inf")
     root = float(np.sqrt(max(b * b - a * c, 0.0)))
-    return (b - root) / a - 1, (b + root) / a - 1
+    return (b - root) / a, (b + root) / a
 
 
 def _differences(
@@ -241,8 +258,8 @@ def _differences(
         small = min(len(part), len(base))
         if small < 2:
             raise InsufficientDataError(f"{what}: an arm of {label!r} and {control!r} has {small} row; each needs two.")
-        arms = _adjusted_arms(y, x, base, part) if d is None else _ratio_arms(y, d, base, part, what)
-        result[label] = _difference(arms, g, what)
+        arms = adjusted_arms(y, x, base, part) if d is None else _ratio_arms(y, d, base, part, what)
+        result[label] = difference(arms, g, what)
     return result
 
 
@@ -258,7 +275,7 @@ def _ratio_arms(y: Floats, d: Floats, base: NDArray[np.intp], rows: NDArray[np.i
     return made[0], made[1]
 
 
-def _adjusted_arms(y: Floats, x: Floats | None, base: NDArray[np.intp], rows: NDArray[np.intp]) -> tuple[_Arm, _Arm]:
+def adjusted_arms(y: Floats, x: Floats | None, base: NDArray[np.intp], rows: NDArray[np.intp]) -> tuple[_Arm, _Arm]:
     """Means, less the part that the covariate explains (CUPED) where there is one."""
     z = y
     if x is not None:
@@ -272,7 +289,8 @@ def _adjusted_arms(y: Floats, x: Floats | None, base: NDArray[np.intp], rows: ND
     return _Arm(means[0], z[base] - means[0], base), _Arm(means[1], z[rows] - means[1], rows)
 
 
-def _difference(arms: tuple[_Arm, _Arm], cluster: NDArray[np.intp] | None, what: str) -> _Difference:
+def difference(arms: tuple[_Arm, _Arm], cluster: NDArray[np.intp] | None, what: str) -> _Difference:
+    """The difference of two arms with its variance, cluster-robust where clusters are given."""
     control, treated = arms
     if cluster is None:
         nc, nt = len(control.rows), len(treated.rows)
@@ -300,7 +318,7 @@ def _difference(arms: tuple[_Arm, _Arm], cluster: NDArray[np.intp] | None, what:
     )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class SampleRatio:
     """Do the arms' sizes fit the shares that were meant?
 
@@ -321,6 +339,10 @@ class SampleRatio:
         return pd.DataFrame(
             {"arm": list(self.counts), "rows": list(self.counts.values()), "expected": list(self.expected.values())}
         )
+
+    def __repr__(self) -> str:
+        seen = ", ".join(f"{arm!s:.40}: {rows:,} of {self.expected[arm]:,.1f}" for arm, rows in self.counts.items())
+        return f"SampleRatio({seen}, pvalue={self.pvalue:.4g})"
 
 
 def sample_ratio(frame: Any, *, treatment: str, ratio: Mapping[Any, float] | None = None) -> SampleRatio:
