@@ -97,7 +97,9 @@ if TYPE_CHECKING:
     from commlife.errors import SchemaError as SchemaError
     from commlife.features import purchase_summary as purchase_summary
     from commlife.features import repurchase_cycles as repurchase_cycles
+    from commlife.metrics import BusinessMetrics as BusinessMetrics
     from commlife.metrics import business_metrics as business_metrics
+    from commlife.metrics import metric_dictionary as metric_dictionary
     from commlife.orders import CleaningRules as CleaningRules
     from commlife.orders import OrderLog as OrderLog
     from commlife.report import WeeklyReport as WeeklyReport
@@ -156,7 +158,11 @@ _HOMES = {
         "OrderLog",
     ),
     "features": ("purchase_summary", "repurchase_cycles"),
-    "metrics": ("business_metrics",),
+    "metrics": (
+        "BusinessMetrics",
+        "business_metrics",
+        "metric_dictionary",
+    ),
     "segments": (
         "FittedLifecycle",
         "FittedLoyalty",

@@ -267,9 +267,11 @@ def _alerts(log: cl.OrderLog, e: Export) -> Answer:
 
 
 def _metrics(log: cl.OrderLog, e: Export) -> Answer:
-    answer = {"months": cl.business_metrics(log, as_of=e.as_of, period="month")}
+    months = cl.business_metrics(log, as_of=e.as_of, period="month")
+    answer = {"months": months.table, "rates": months.rates}
     if log.has("community"):
-        answer["by"] = cl.business_metrics(log, as_of=e.as_of, period="week", by="community", last=8)
+        weeks = cl.business_metrics(log, as_of=e.as_of, period="week", by="community", last=8)
+        answer |= {"by": weeks.table, "rates by": weeks.rates}
     if log.has("quantity"):
         answer["units"] = cl.units_per_order(log, as_of=e.as_of, by="community")
         answer["heat"] = cl.product_heat(log, as_of=e.as_of, top=10)

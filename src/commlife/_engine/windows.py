@@ -28,7 +28,7 @@ def with_previous(frame: nw.LazyFrame[Any], column: str, *, by: str | Sequence[s
     if frame.implementation in {nw.Implementation.PANDAS, nw.Implementation.PYARROW}:
         # PyArrow has no windows and pandas' grouped shift is slow: after one sort the row before is a plain shift.
         ordered = nw.from_native(nw.to_native(frame), eager_only=True).sort(*keys, column)
-        same_key = reduce(and_, ((nw.col(key) == nw.col(key).shift(1)) for key in keys))
+        same_key = reduce(and_, map(_as_before, keys))
         earlier = ordered.with_columns(nw.col(column).shift(1).alias(into), same_key.alias("_same_key"))
         same = nw.col("_same_key").fill_null(value=False)
         return (
@@ -42,6 +42,12 @@ def with_previous(frame: nw.LazyFrame[Any], column: str, *, by: str | Sequence[s
     return frame.with_columns(previous.fill_null(NONE_BEFORE).cast(nw.Int64).alias(into))
 
 
+def _as_before(key: str) -> nw.Expr:
+    """Whether a key is that of the row before; a null is a key like any other."""
+    here, before = nw.col(key), nw.col(key).shift(1)
+    return (here == before).fill_null(value=False) | (here.is_null() & before.is_null())
+
+
 def _with_previous_dask(frame: nw.LazyFrame[Any], column: str, *, by: list[str], into: str) -> nw.LazyFrame[Any]:
     """Dask has no shift over an order: bring each key into one partition, then shift there."""
     native = nw.to_native(frame).shuffle(on=by)
@@ -49,7 +55,8 @@ def _with_previous_dask(frame: nw.LazyFrame[Any], column: str, *, by: list[str],
     def shift(part: Any) -> Any:
         part = part.sort_values([*by, column])
         before = part[column].shift(1)
-        same = (part[by] == part[by].shift(1)).all(axis=1)
+        earlier = part[by].shift(1)
+        same = ((part[by] == earlier) | (part[by].isna() & earlier.isna())).all(axis=1)
         return part.assign(**{into: before.where(same, NONE_BEFORE).astype("int64")})
 
     meta = native._meta.assign(**{into: native._meta[column].astype("int64")})

@@ -1,5 +1,6 @@
 """Business metrics of periods and groups, one definition each."""
 
-from commlife.metrics.business import business_metrics
+from commlife.metrics.business import BusinessMetrics, business_metrics
+from commlife.metrics.definitions import METRICS, Metric, metric_dictionary
 
-__all__ = ["business_metrics"]
+__all__ = ["METRICS", "BusinessMetrics", "Metric", "business_metrics", "metric_dictionary"]

@@ -37,14 +37,19 @@ def sections(page: Page) -> list[Section]:
 
 def _numbers(page: Page) -> Section:
     """The week's numbers against the four weeks before."""
-    from commlife.metrics import business_metrics
+    from commlife.metrics import METRICS, business_metrics
 
-    table = business_metrics(page.log.whole, as_of=page.today, period="7D", last=WEEKS_SHOWN)
     ways: dict[str, tuple[Callable[[Any], str], int]] = {
         "net": (money, 1), "orders": (integer, 1), "payers": (integer, 1), "new_payers": (integer, 1),
         "aov": (number, 1), "arppu": (number, 1), "repurchase_rate": (percent, 1), "units_per_order": (number, 1),
-        "refund_rate": (percent, -1), "price_realisation": (percent, 0),
+        "refund_rate": (percent, -1), "price_realisation": (percent, 0), "margin_rate": (percent, 1),
     }  # fmt: skip
+    log = page.log.whole
+    told = [name for name in ways if not METRICS[name].lacks(log)]
+    table = business_metrics(
+        log, as_of=page.today, period="7D", last=WEEKS_SHOWN, metrics=told, n_boot=0,
+        washout=page.models.lifecycle.spec.washout,
+    ).to_frame()  # fmt: skip
     tiles = tuple(
         _tile(page, name, table[name].to_numpy(), *ways[name])
         for name in ways
