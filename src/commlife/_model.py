@@ -69,7 +69,7 @@ class _Plain(BaseModel):
             )
         try:
             envelope = json.loads(text)
-        except (json.JSONDecodeError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:  # also integers of more digits than Python reads
             raise PersistenceError(
                 f"{cls.__name__}.from_json: not JSON ({error}). Give the text that to_json() returned."
             ) from None

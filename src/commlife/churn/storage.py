@@ -113,7 +113,7 @@ def _read(path: Path) -> bytes:
 def _object(raw: bytes) -> dict[str, Any]:
     try:
         told = json.loads(raw.decode("utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # no UTF-8, no JSON, or integers of endless digits
         raise PersistenceError(f"a saved model's JSON cannot be read: {error!s:.200}.") from None
     if not isinstance(told, dict):
         raise PersistenceError("a saved model's JSON holds no object.")

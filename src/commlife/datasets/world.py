@@ -14,6 +14,8 @@ from commlife.orders.calendar import DayField, day_number, day_text
 __all__ = ["World", "WorldSettings"]
 
 WEEK = 7
+#: Far above any price, far below where cents get lost in a float.
+_MOST_MONEY = 1e9
 
 
 def _number(value: Any) -> Any:
@@ -24,6 +26,8 @@ def _number(value: Any) -> Any:
 
 
 def _whole_cents(value: float) -> float:
+    if abs(value) > _MOST_MONEY:
+        raise ValueError(f"money is at most {_MOST_MONEY:,.0f}")
     if abs(value * 100 - round(value * 100)) > 1e-6:
         raise ValueError("money has at most two digits after the point")
     return value

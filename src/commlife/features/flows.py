@@ -65,9 +65,11 @@ def attribute_names(by: str | Sequence[str] | None) -> tuple[str, ...]:
     Raises:
         ConfigError: If a name is unknown or stands twice.
     """
+    if not (by is None or isinstance(by, (str, Sequence))):
+        raise ConfigError(f"by is an attribute or a list of them ({', '.join(ATTRIBUTES)}); seen {by!r:.40}.")
     names = () if by is None else (by,) if isinstance(by, str) else tuple(by)
     for name in names:
-        if name not in ATTRIBUTES:
+        if not isinstance(name, str) or name not in ATTRIBUTES:
             raise ConfigError.unknown_name("by: the attribute", name, ATTRIBUTES)
     if len(set(names)) < len(names):
         raise ConfigError(f"by names each attribute once; seen {list(names)!r:.80}.")
