@@ -16,7 +16,6 @@ import pytest
 import commlife as cl
 from commlife.report import to_csv
 from commlife.report._format import integer, money, number, percent, points
-from commlife.report.weekly import write_whole
 
 EVIL = "<script>alert('x')</script>"
 
@@ -222,16 +221,6 @@ def test_wrong_arguments_are_refused(clean, community, tmp_path):
         cl.user_table(clean, as_of=community.as_of, offers=[])
     with pytest.raises(cl.InsufficientDataError):
         cl.user_table(clean, as_of="2024-01-01")
-
-
-def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
-    target = tmp_path / "report.html"
-    write_whole(target, b"old")
-    monkeypatch.setattr("pathlib.Path.replace", lambda self, other: (_ for _ in ()).throw(OSError("disk full")))
-    with pytest.raises(OSError, match="disk full"):
-        write_whole(target, b"new")
-    assert target.read_bytes() == b"old"
-    assert [p.name for p in tmp_path.iterdir()] == ["report.html"]
 
 
 def test_numbers_are_written_short():

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from commlife._files import write_whole
 from commlife._model import library_version
 from commlife.errors import CommlifeError, ConfigError, EngineError
 
@@ -151,7 +152,7 @@ def _demo(arguments: argparse.Namespace) -> None:
 def _write(log: OrderLog, arguments: argparse.Namespace, tell: Any) -> list[Path]:
     from commlife._text import check_language
     from commlife.report._models import fit_missing
-    from commlife.report.weekly import make_page, write_whole
+    from commlife.report.weekly import make_page
 
     try:
         import pyarrow as pa

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from base64 import b64encode
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from commlife._files import file_to_write, write_whole
 from commlife._model import library_version
 from commlife._text import Language, check_language
-from commlife.errors import ConfigError, EngineError
+from commlife.errors import EngineError
 from commlife.orders.calendar import Timestamp, day_text
 from commlife.report import users as user_rows
 from commlife.report._layout import Page, Table
@@ -82,11 +81,12 @@ def weekly_report(
 
     Raises:
         ConfigError: If the folder does not exist, or an argument has a value that is not allowed.
+        PersistenceError: If the page cannot be written (a full disk, a folder that is read-only).
         EngineError: If the extra ``report`` is not installed.
         InsufficientDataError: If nobody has an order that counts before ``as_of``.
     """
     language = check_language(lang)
-    target = _writable(path)
+    target = file_to_write(path)
     models = fit_missing(log, as_of=as_of, rfm=rfm, lifecycle=lifecycle, silence=silence, offers=offers, lang=language)
     users, html = make_page(log, models, budget=budget, lang=language, mask_users=mask_users)
     write_whole(target, html.encode("utf-8"))
@@ -138,25 +138,3 @@ def _render(page: Page) -> str:
 def _csv_link(table: Table) -> str:
     """The whole table inside the link, so that the page needs no other file."""
     return "data:text/csv;charset=utf-8;base64," + b64encode(to_csv(table.full).encode("utf-8-sig")).decode("ascii")
-
-
-def _writable(path: str | Path) -> Path:
-    target = Path(path)
-    if not target.parent.is_dir():
-        raise ConfigError(f"path={str(path)!r}: there is no folder {str(target.parent)!r}. Make it first.")
-    if target.is_dir():
-        raise ConfigError(f"path={str(path)!r} is a folder; give the name of a file in it.")
-    return target
-
-
-def write_whole(target: Path, content: bytes) -> None:
-    """Write beside the target and move into place: nobody ever reads half a file."""
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        Path(name).chmod(0o644)
-        Path(name).replace(target)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
