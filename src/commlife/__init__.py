@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from commlife.coupons import price as price
     from commlife.coupons import refund_due as refund_due
     from commlife.coupons.frontier import frontier as frontier
+    from commlife.effects import CampaignReadout as CampaignReadout
     from commlife.effects import FittedUplift as FittedUplift
     from commlife.effects import Ranking as Ranking
     from commlife.effects import Readout as Readout
@@ -70,6 +71,7 @@ if TYPE_CHECKING:
     from commlife.effects import adjusted_effect as adjusted_effect
     from commlife.effects import assign as assign
     from commlife.effects import auuc as auuc
+    from commlife.effects import campaign_readout as campaign_readout
     from commlife.effects import compare as compare
     from commlife.effects import confidence_sequence as confidence_sequence
     from commlife.effects import hash_share as hash_share
@@ -232,6 +234,7 @@ _HOMES = {
         "spend_check",
     ),
     "effects": (
+        "CampaignReadout",
         "FittedUplift",
         "Ranking",
         "Readout",
@@ -240,6 +243,7 @@ _HOMES = {
         "adjusted_effect",
         "assign",
         "auuc",
+        "campaign_readout",
         "compare",
         "confidence_sequence",
         "hash_share",

@@ -2,6 +2,7 @@
 
 from commlife.effects.adjustment import AdjustedEffect, adjusted_effect
 from commlife.effects.assignment import assign, hash_share
+from commlife.effects.campaign import CampaignReadout, campaign_readout
 from commlife.effects.comparison import SampleRatio, compare, relative_effect, sample_ratio
 from commlife.effects.design import (
     adjust_pvalues,
@@ -19,6 +20,7 @@ from commlife.effects.uplift import FittedUplift, Uplift
 
 __all__ = [
     "AdjustedEffect",
+    "CampaignReadout",
     "FittedUplift",
     "OffPolicyValue",
     "Ranking",
@@ -29,6 +31,7 @@ __all__ = [
     "adjusted_effect",
     "assign",
     "auuc",
+    "campaign_readout",
     "compare",
     "confidence_sequence",
     "hash_share",
