@@ -108,12 +108,16 @@ if TYPE_CHECKING:
     from commlife.report import user_table as user_table
     from commlife.report import weekly_report as weekly_report
     from commlife.segments import RFM as RFM
+    from commlife.segments import BehaviourTypes as BehaviourTypes
+    from commlife.segments import FittedBehaviourTypes as FittedBehaviourTypes
     from commlife.segments import FittedLifecycle as FittedLifecycle
     from commlife.segments import FittedLoyalty as FittedLoyalty
     from commlife.segments import FittedRFM as FittedRFM
     from commlife.segments import FittedValueIndex as FittedValueIndex
+    from commlife.segments import InterestGroups as InterestGroups
     from commlife.segments import Lifecycle as Lifecycle
     from commlife.segments import Loyalty as Loyalty
+    from commlife.segments import OutreachReadout as OutreachReadout
     from commlife.segments import RFMScore as RFMScore
     from commlife.segments import Segment as Segment
     from commlife.segments import SegmentMap as SegmentMap
@@ -121,9 +125,11 @@ if TYPE_CHECKING:
     from commlife.segments import ValueIndex as ValueIndex
     from commlife.segments import call_back_list as call_back_list
     from commlife.segments import contact_lists as contact_lists
+    from commlife.segments import outreach_readout as outreach_readout
     from commlife.segments import return_curve as return_curve
     from commlife.segments import standard_map as standard_map
     from commlife.segments import user_tags as user_tags
+    from commlife.segments.interest_groups import interest_groups as interest_groups
     from commlife.segments.migration import migration as migration
     from commlife.segments.quadrants import quadrants as quadrants
     from commlife.value import BetaGeo as BetaGeo
@@ -166,12 +172,16 @@ _HOMES = {
         "metric_dictionary",
     ),
     "segments": (
+        "BehaviourTypes",
+        "FittedBehaviourTypes",
         "FittedLifecycle",
         "FittedLoyalty",
         "FittedRFM",
         "FittedValueIndex",
+        "InterestGroups",
         "Lifecycle",
         "Loyalty",
+        "OutreachReadout",
         "RFM",
         "RFMScore",
         "Segment",
@@ -180,7 +190,9 @@ _HOMES = {
         "ValueIndex",
         "call_back_list",
         "contact_lists",
+        "interest_groups",
         "migration",
+        "outreach_readout",
         "quadrants",
         "return_curve",
         "standard_map",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import reduce
+from operator import or_
 from typing import TYPE_CHECKING, Any
 
 import narwhals.stable.v2 as nw
@@ -13,6 +15,7 @@ __all__ = [
     "PRICE_BANDS",
     "band_of",
     "bought_categories",
+    "discounted_lines",
     "favourite_category",
     "ordered_categories",
     "price_band",
@@ -114,3 +117,22 @@ def band_of(level: nw.Expr) -> nw.Expr:
         .then(nw.lit("low"))
         .otherwise(nw.when(level > PRICE_BANDS["high"]).then(nw.lit("high")).otherwise(nw.lit("middle")))
     )
+
+
+def discounted_lines(log: OrderLog, as_of: int) -> nw.LazyFrame[Any] | None:
+    """One row a line: user_id, day, hits (1 if below list price, with money taken off, or with a coupon) and of (1).
+
+    None where the host tells none of it.
+    """
+    tests = {
+        "list_amount": ("list_minor", nw.col("list_minor").fill_null(0) > nw.col("minor")),
+        "discount": ("discount_minor", nw.col("discount_minor").fill_null(0) != 0),
+        "coupon_id": ("coupon_id", ~nw.col("coupon_id").is_null()),
+    }
+    told = [tests[name] for name in tests if log.has(name)]
+    if not told:
+        return None
+    lines = log._lines(as_of, "user_id", "day", "minor", *(column for column, _ in told)).filter(nw.col("minor") >= 0)
+    hits = reduce(or_, (test for _, test in told)).cast(nw.Int64)
+    marked = lines.with_columns(hits.alias("hits"), nw.lit(1).cast(nw.Int64).alias("of"))
+    return marked.select("user_id", "day", "hits", "of")

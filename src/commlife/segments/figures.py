@@ -6,13 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from commlife._figures.colours import INK
+
 if TYPE_CHECKING:
+    from commlife.segments.fitted_types import FittedBehaviourTypes
     from commlife.segments.lifecycle import FittedLifecycle
     from commlife.segments.migration import Migration
     from commlife.segments.quadrants import Quadrants
     from commlife.segments.summary import SegmentSummary
 
-__all__ = ["draw_grid", "draw_lifecycle", "draw_migration", "draw_quadrants"]
+__all__ = ["draw_grid", "draw_lifecycle", "draw_migration", "draw_quadrants", "draw_types"]
 
 #: Readable on screen and in print, and told apart by those who do not see red and green alike.
 PALETTE = ("#1b6ca8", "#5aa9e6", "#e8a33d", "#9aa5b1", "#5c6670", "#7b5ea7")
@@ -160,4 +163,33 @@ def draw_quadrants(made: Quadrants, ax: Any = None) -> Any:
     ax.set_ylabel("value")
     ax.legend(frameon=False, fontsize=8, ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.14))
     plain(ax, "Users by value and churn")
+    return ax
+
+
+def draw_types(types: FittedBehaviourTypes, ax: Any = None) -> Any:
+    """Types down, behaviour across: how far each type's centre lies from the mean of all users."""
+    from commlife.segments.fitted_types import WORDS
+
+    means = np.array([each.mean for each in types.types])
+    ax = axes(ax, (2.6 + 0.85 * means.shape[1], 1.5 + 0.5 * len(means)))
+    bound = max(1.0, float(np.abs(means).max()))
+    ax.imshow(means, cmap="PuOr_r", vmin=-1.25 * bound, vmax=1.25 * bound, aspect="auto")
+    for (row, column), value in np.ndenumerate(means):
+        word = WORDS[types.behaviour[column]][types.lang][0 if value > 0 else 1] if abs(value) >= 0.35 else ""
+        ax.text(
+            column, row, f"{value:+.1f}" + (f"\n{word}" if word else ""), ha="center", va="center", fontsize=7.5,
+            color="white" if abs(value) > 0.85 * bound else INK, family=fonts(),
+        )  # fmt: skip
+    shares = np.array(types.users_of_type) / max(sum(types.users_of_type), 1)
+    rows = [f"{name}  ({share:.0%})" for name, share in zip(types.names, shares, strict=True)]
+    ax.set_yticks(range(len(rows)), rows, family=fonts(), fontsize=9)
+    ax.set_xticks(range(len(types.behaviour)), [name.replace("_", "\n", 1) for name in types.behaviour], fontsize=8.5)
+    ax.tick_params(length=0)
+    for spine in ax.spines.values():
+        spine.set_visible(False)
+    title = {
+        "en": "What sets each type apart (standard deviations from the mean user)",
+        "zh": "各类型与均值的差异（标准差）",
+    }
+    ax.set_title(title[types.lang], loc="left", fontsize=11, family=fonts())
     return ax

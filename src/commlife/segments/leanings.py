@@ -8,7 +8,7 @@ import narwhals.stable.v2 as nw
 
 from commlife import _engine
 from commlife._stats.wilson import Z95
-from commlife.features.tastes import PRICE_BANDS, band_of, ordered_categories, priced_lines
+from commlife.features.tastes import PRICE_BANDS, band_of, discounted_lines, ordered_categories, priced_lines
 from commlife.features.users import own_attributes, payers
 
 if TYPE_CHECKING:
@@ -210,7 +210,7 @@ def styles(ground: Ground) -> Plan:
     levels = price_levels(ground).filter(nw.col("orders") >= ground.min_orders).rename({"share": "_level"})
     rows = levels.select("user_id", "k", "_level", nw.col("orders").alias("_lines"))
     sides: list[tuple[str, str]] = []
-    discounted = _discounted_lines(ground)
+    discounted = discounted_lines(ground.log, ground.at.as_of)
     for name, held in (("discount", discounted), ("novelty", _new_lines(ground))):
         if held is not None:
             rows = rows.join(_share_of_lines(ground, held, name), on=["user_id", "k"], how="left")
@@ -261,30 +261,6 @@ def _share_of_lines(ground: Ground, lines: Plan, name: str) -> Plan:
     renamed = [nw.col(each).alias(f"_{name}_{each}") for each in EVIDENCE]
     rows = rows.with_columns(sure.alias(f"_{name}_sure"), nw.col("of").alias("orders"))
     return rows.select("user_id", "k", f"_{name}_sure", *renamed)
-
-
-def _discounted_lines(ground: Ground) -> Plan | None:
-    """Lines below list price, with money taken off, or with a coupon; None where the host tells none of it."""
-    log = ground.log
-    tests: list[nw.Expr] = []
-    wanted = ["user_id", "day", "minor"]
-    if log.has("list_amount"):
-        wanted.append("list_minor")
-        tests.append((nw.col("list_minor").fill_null(0) > nw.col("minor")).cast(nw.Int64))
-    if log.has("discount"):
-        wanted.append("discount_minor")
-        tests.append((nw.col("discount_minor").fill_null(0) != 0).cast(nw.Int64))
-    if log.has("coupon_id"):
-        wanted.append("coupon_id")
-        tests.append((~nw.col("coupon_id").is_null()).cast(nw.Int64))
-    if not tests:
-        return None
-    hits = tests[0]
-    for test in tests[1:]:
-        hits = hits + test
-    lines = log._lines(ground.at.as_of, *wanted).filter(nw.col("minor") >= 0)
-    marked = lines.with_columns((hits > 0).cast(nw.Int64).alias("hits"), nw.lit(1).cast(nw.Int64).alias("of"))
-    return marked.select("user_id", "day", "hits", "of")
 
 
 def _new_lines(ground: Ground) -> Plan | None:
