@@ -13,7 +13,7 @@ from commlife._engine.columns import plain_columns
 from commlife._engine.times import NOT_A_TIME
 from commlife.orders import money
 from commlife.orders.calendar import LAST_DAY
-from commlife.orders.faults import FAULTS, FoundFault, Policies, did_you_mean, mask, schema_error
+from commlife.orders.faults import FAULTS, FoundFault, Policies, did_you_mean, mask, mask_numbers, schema_error
 
 __all__ = ["COLUMNS", "MICROSECONDS_A_DAY", "Kept", "read"]
 
@@ -78,6 +78,8 @@ def read(
         if host not in present
     ]
     named = {name: host for name, host in columns.items() if host in present}
+    if not named:
+        raise schema_error(found, rows=int(frame.select(nw.len()).collect().item()) if present else 0, faulty_rows=0)
     lines = frame.select(
         *(nw.col(host).alias(name) for name, host in named.items()),
         *(nw.col(extra) for extra in keep if extra in present),
@@ -213,7 +215,7 @@ def _row_faults(
         first = lines.filter(check.broken).select(*wanted).head(1).collect()
         value = first[column].to_list()[0]
         is_null = value is None or value != value  # noqa: PLR0124  (NaN)
-        example = "null" if is_null else mask(value) if check.column in PERSONAL else f"{value!s:.40}"
+        example = "null" if is_null else mask(value) if check.column in PERSONAL else mask_numbers(f"{value!s:.40}")
         at = int(first["_row"].item()) if "_row" in first.columns else None
         fault = FAULTS[check.fault]
         found.append(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,14 +10,15 @@ from commlife.errors import ConfigError, EngineError
 from commlife.orders._boundary import COLUMNS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
 __all__ = ["read_csv", "scan_parquet"]
 
 
 def scan_parquet(path: str | Path | Sequence[str | Path], engine: str, columns: Mapping[str, Any]) -> Any:
     """One or several Parquet files as a frame of ``engine``."""
-    paths = [str(_existing(each)) for each in ([path] if isinstance(path, (str, Path)) else path)]
+    several = path if isinstance(path, Sequence) and not isinstance(path, (str, bytes)) else [path]
+    paths = [str(_existing(each)) for each in several]
     if not paths:
         raise ConfigError("from_parquet needs at least one file; seen an empty list.")
     if engine == "pandas":
@@ -92,6 +94,8 @@ def _unreadable(paths: Sequence[str], error: Exception) -> ConfigError:
 
 
 def _existing(path: str | Path) -> Path:
+    if not isinstance(path, (str, Path)) or "\0" in str(path):
+        raise ConfigError(f"a file is named by text or a pathlib.Path; seen {path!r:.60}.")
     file = Path(path)
     if not file.is_file():
         raise ConfigError(f"there is no file {str(file)!r}.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -14,7 +15,17 @@ from commlife.errors import ConfigError, SchemaError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-__all__ = ["FAULTS", "FaultKind", "FoundFault", "Policies", "Policy", "faults_frame", "mask", "schema_error"]
+__all__ = [
+    "FAULTS",
+    "FaultKind",
+    "FoundFault",
+    "Policies",
+    "Policy",
+    "faults_frame",
+    "mask",
+    "mask_numbers",
+    "schema_error",
+]
 
 Policy = Literal["raise", "set_aside", "keep", "round"]
 
@@ -157,6 +168,20 @@ class FoundFault:
     example: str
     at: int | None
     fix: str
+
+
+#: Longer than a date without dashes.
+_LONG_NUMBER = re.compile(r"\d{9,}")
+
+
+def mask_numbers(text: str) -> str:
+    """A text whose long runs of digits are masked: a phone may stand in any column that was named by mistake.
+
+    Examples:
+        >>> mask_numbers("13812345678"), mask_numbers("2025-13-01")
+        ('138****78', '2025-13-01')
+    """
+    return _LONG_NUMBER.sub(lambda found: mask(found.group()), text)
 
 
 def mask(value: object) -> str:
