@@ -47,8 +47,11 @@ if TYPE_CHECKING:
     from commlife.coupons import CouponPlan as CouponPlan
     from commlife.coupons import CrossCategory as CrossCategory
     from commlife.coupons import ExpiryReminders as ExpiryReminders
+    from commlife.coupons import Issuance as Issuance
     from commlife.coupons import Policy as Policy
     from commlife.coupons import PriceGuard as PriceGuard
+    from commlife.coupons import Redemption as Redemption
+    from commlife.coupons import Reminder as Reminder
     from commlife.coupons import SecondOrder as SecondOrder
     from commlife.coupons import TaperSubsidy as TaperSubsidy
     from commlife.coupons import ThresholdLadder as ThresholdLadder
@@ -64,8 +67,10 @@ if TYPE_CHECKING:
     from commlife.coupons.frontier import frontier as frontier
     from commlife.effects import CampaignReadout as CampaignReadout
     from commlife.effects import FittedUplift as FittedUplift
+    from commlife.effects import Guardrail as Guardrail
     from commlife.effects import Ranking as Ranking
     from commlife.effects import Readout as Readout
+    from commlife.effects import Rollout as Rollout
     from commlife.effects import Uplift as Uplift
     from commlife.effects import adjust_pvalues as adjust_pvalues
     from commlife.effects import adjusted_effect as adjusted_effect
@@ -248,8 +253,10 @@ _HOMES = {
     "effects": (
         "CampaignReadout",
         "FittedUplift",
+        "Guardrail",
         "Ranking",
         "Readout",
+        "Rollout",
         "Uplift",
         "adjust_pvalues",
         "adjusted_effect",
@@ -287,7 +294,10 @@ _HOMES = {
         "CrossCategory",
         "ExpiryReminders",
         "Policy",
+        "Issuance",
         "PriceGuard",
+        "Redemption",
+        "Reminder",
         "SecondOrder",
         "TaperSubsidy",
         "ThresholdLadder",

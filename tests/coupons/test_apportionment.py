@@ -101,3 +101,57 @@ def test_bad_input_is_told(amounts, discount, message) -> None:
 def test_returned_lines_are_booleans(returned) -> None:
     with pytest.raises(ConfigError, match="one boolean a line"):
         refund_due([1.0, 2.0], 1.0, returned)
+
+
+@given(st.data())
+def test_weighted_shares_sum_and_no_line_bears_more_than_it_costs(data) -> None:
+    minor = data.draw(st.lists(st.integers(0, 10_000), min_size=1, max_size=8))
+    weights = data.draw(st.lists(st.integers(0, 9), min_size=len(minor), max_size=len(minor)))
+    room = sum(m for m, w in zip(minor, weights, strict=True) if w)
+    discount = data.draw(st.integers(0, room))
+    shares = apportion(np.array(minor) / 100, discount / 100, weights=weights)
+    cents = np.rint(shares * 100).astype(int)
+    assert cents.sum() == discount
+    assert ((cents >= 0) & (cents <= minor)).all()
+    assert all(share == 0 for share, weight in zip(cents, weights, strict=True) if weight == 0)
+
+
+@given(st.lists(st.integers(0, 10_000), min_size=1, max_size=8), st.data())
+def test_the_amounts_themselves_as_weights_change_nothing_but_the_order_of_ties(minor, data) -> None:
+    discount = data.draw(st.integers(0, sum(minor)))
+    amounts = np.array(minor) / 100
+    plain = apportion(amounts, discount / 100)
+    weighted = apportion(amounts, discount / 100, weights=minor)
+    assert plain == pytest.approx(weighted, abs=0.011)
+    if len(set(minor)) == len(minor):
+        assert (plain == weighted).all()
+
+
+@given(st.data())
+def test_parcels_of_one_line_add_up_to_what_was_paid(data) -> None:
+    minor = data.draw(st.lists(st.integers(1, 5_000), min_size=1, max_size=5))
+    amounts = np.array(minor) / 100
+    discount = data.draw(st.integers(0, sum(minor))) / 100
+    first = np.array([data.draw(st.integers(0, m)) for m in minor])
+    second = np.array(minor) - first
+    back = refund_due(amounts, discount, returned_amounts=first / 100)
+    rest = refund_due(amounts, discount, returned_amounts=second / 100, already=first / 100)
+    assert round(100 * (back + rest)) == sum(minor) - round(100 * discount)
+    assert min(back, rest) >= 0
+
+
+def test_bad_weights_and_returns_are_told() -> None:
+    with pytest.raises(ConfigError, match="bear at most"):
+        apportion([10.0, 1.0], 5.0, weights=[0, 1])
+    with pytest.raises(ConfigError, match="weights"):
+        apportion([10.0, 1.0], 5.0, weights=[-1, 1])
+    with pytest.raises(ConfigError, match="one number a line"):
+        apportion([10.0, 1.0], 5.0, weights=[1])
+    with pytest.raises(ConfigError, match="not both"):
+        refund_due([10.0], 1.0)
+    with pytest.raises(ConfigError, match="what was bought"):
+        refund_due([10.0], 1.0, returned_amounts=[6.0], already=[6.0])
+    with pytest.raises(ConfigError, match="one amount a line"):
+        refund_due([10.0], 1.0, returned_amounts=[6.0, 1.0])
+    with pytest.raises(ConfigError, match="already must hold"):
+        refund_due([10.0], 1.0, returned_amounts=[6.0], already=[1.0, 1.0])

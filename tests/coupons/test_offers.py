@@ -59,7 +59,7 @@ def test_offers_in_words() -> None:
     assert Coupon.from_threshold("a", "30:5").describe("zh") == "满30减5"
     assert Coupon(coupon_id="a", amount=5, categories=("蔬菜",)).describe("zh") == "蔬菜立减5"
     percent = Coupon(coupon_id="a", percent=20, max_discount=8, minimum_spend=10)
-    assert percent.describe("zh") == "满10享8折,最多减8"
+    assert percent.describe("zh") == "满10享8折，最多减8"
     assert Coupon(coupon_id="a", percent=15).describe("zh") == "8.5折"
     assert Coupon(coupon_id="a", amount=5, items=("x1", "x2")).describe() == "5 off x1 or x2"
     assert percent.describe() == "20% off from 10, at most 8"

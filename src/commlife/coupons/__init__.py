@@ -2,11 +2,13 @@
 
 from commlife.coupons.allocation import Allocation, allocate
 from commlife.coupons.apportionment import apportion, refund_due
-from commlife.coupons.fairness import PriceGuard, fairness_audit
+from commlife.coupons.fairness import fairness_audit
 from commlife.coupons.frontier import frontier
+from commlife.coupons.guard import PriceGuard
 from commlife.coupons.offers import Campaign, Coupon
 from commlife.coupons.policy import CouponPlan, Policy
 from commlife.coupons.pricing import Priced, best_combination, price
+from commlife.coupons.records import Issuance, Redemption, Reminder
 from commlife.coupons.redemptions import audit_redemptions
 from commlife.coupons.reminders import ExpiryReminders
 from commlife.coupons.targeting import CrossCategory, Rule, SecondOrder, TaperSubsidy, WinBack
@@ -19,9 +21,12 @@ __all__ = [
     "CouponPlan",
     "CrossCategory",
     "ExpiryReminders",
+    "Issuance",
     "Policy",
     "PriceGuard",
     "Priced",
+    "Redemption",
+    "Reminder",
     "Rule",
     "SecondOrder",
     "TaperSubsidy",

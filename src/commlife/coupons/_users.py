@@ -8,6 +8,7 @@ import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
 
+from commlife.coupons._days import day_column
 from commlife.effects._inputs import wide_frame
 from commlife.errors import ConfigError
 
@@ -22,7 +23,16 @@ __all__ = ["STATES", "Users", "read_users"]
 
 STATES = ("new", "active", "silent", "churned", "returned", "existing")
 
-NUMBERS = ("frequency", "recency_days", "monetary", "p_silent", "expected_value", "days_since_coupon", "tenure_days")
+NUMBERS = (
+    "frequency",
+    "recency_days",
+    "monetary",
+    "p_silent",
+    "expected_value",
+    "days_since_coupon",
+    "recent_coupons",
+    "tenure_days",
+)
 TEXTS = ("state", "segment", "favourite_category")
 
 
@@ -54,6 +64,18 @@ class Users:
         if name not in self.frame.columns:
             raise ConfigError(f"{why} needs the column {name!r}, which the users' table does not have. Add it.")
         return self.frame[name]
+
+    def remember(self, issued: Any, today: int, cap_days: int) -> None:
+        """Read ``days_since_coupon`` and ``recent_coupons`` from the coupons issued before today."""
+        data = wide_frame(issued, ["user_id", "issued"], "plan: issued", may_be_empty=True)
+        days = day_column(data, "issued", "plan: issued")
+        table = pd.DataFrame({"user_id": pd.Series(data["user_id"].to_list(), dtype=object), "day": days})
+        table = table[table["day"] < today]
+        last = table.groupby("user_id")["day"].max()
+        recent = table[table["day"] >= today - cap_days].groupby("user_id").size()
+        ids = pd.Index(self.ids.astype(object))
+        self.frame["days_since_coupon"] = today - last.reindex(ids).to_numpy(dtype=np.float64)
+        self.frame["recent_coupons"] = recent.reindex(ids).fillna(0).to_numpy(dtype=np.float64)
 
     def average_order(self) -> Floats:
         """Net spend an order, 0 for whoever has none."""

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from pydantic import Field
 
-from commlife._model import Spec
 from commlife._stats.distributions import student_pvalue
 from commlife._stats.multiplicity import benjamini_hochberg
 from commlife._stats.wilson import wilson_interval
 from commlife.effects._inputs import float_vector
 from commlife.errors import ConfigError
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-__all__ = ["PriceGuard", "fairness_audit"]
+__all__ = ["fairness_audit"]
 
 #: More levels than this are cut into thirds if they are numbers, and refused if they are labels.
 MAX_LEVELS = 50
@@ -110,33 +105,3 @@ def _welch(mine: np.ndarray[Any, Any], others: np.ndarray[Any, Any]) -> float:
         return 1.0 if gap == 0 else 0.0
     degrees = sum(parts) ** 2 / sum(part**2 / (len(g) - 1) for part, g in zip(parts, (mine, others), strict=True))
     return student_pvalue(gap / error, degrees)
-
-
-class PriceGuard(Spec):
-    """What a payable price may not depend on.
-
-    A plan is checked against the columns that its rules read, before anybody gets anything. A denied attribute may
-    still act through others that go with it: run :func:`fairness_audit` on it as well.
-
-    Args:
-        deny: Columns that no rule may read (personal traits, the user's device, the way of payment).
-
-    Examples:
-        >>> PriceGuard(deny=("gender", "device")).check(["frequency", "recency_days"])
-        >>> PriceGuard(deny=("gender",)).check(["gender"])
-        Traceback (most recent call last):
-        ...
-        commlife.errors.ConfigError: prices may not depend on 'gender': PriceGuard denies it. Drop what reads it.
-    """
-
-    deny: Annotated[tuple[str, ...], Field(min_length=1)] = ("gender", "age", "device", "payment_method")
-
-    def check(self, columns: Sequence[str]) -> None:
-        """Refuse columns that are denied.
-
-        Raises:
-            ConfigError: If one is.
-        """
-        for name in columns:
-            if name in self.deny:
-                raise ConfigError(f"prices may not depend on {name!r}: PriceGuard denies it. Drop what reads it.")

@@ -146,7 +146,7 @@ class Coupon(Spec):
             else:
                 start = f"满{self.minimum_spend:g}享" if self.minimum_spend else ""
                 text = f"{start}{(100 - (self.percent or 0)) / 10:g}折"
-                text += f",最多减{self.max_discount:g}" if self.max_discount is not None else ""
+                text += f"，最多减{self.max_discount:g}" if self.max_discount is not None else ""
             return f"{where}{text}"
         off = f"{self.amount:g} off" if self.amount is not None else f"{self.percent:g}% off"
         text = f"{off} {' or '.join(scope)}".strip()

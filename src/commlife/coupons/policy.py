@@ -14,9 +14,12 @@ from commlife._model import Spec
 from commlife.coupons._users import Users, read_users
 from commlife.coupons.allocation import Allocation, allocate
 from commlife.coupons.fairness import fairness_audit
+from commlife.coupons.guard import PriceGuard
+from commlife.coupons.records import Issuance, as_frame
 from commlife.coupons.targeting import CrossCategory, Lang, Proposal, Rule, SecondOrder, TaperSubsidy, WinBack
 from commlife.effects.assignment import hash_share
 from commlife.errors import ConfigError
+from commlife.orders.calendar import Timestamp, day_number, day_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,13 +32,14 @@ if TYPE_CHECKING:
 __all__ = ["CouponPlan", "Policy"]
 
 _WORDS = {
-    "holdout": ("held out, to measure what the plan does", "留作对照组,用于衡量效果"),
+    "holdout": ("held out, to measure what the plan does", "留作对照组，用于衡量效果"),
     "resting": ("got a coupon only {days} days ago", "{days}天前刚发过券"),
+    "capped": ("has had as many coupons as one may have in this time", "近期领券次数已达上限"),
     "no_rule": ("no rule applies", "不符合任何规则"),
     "no_gain": ("no gain is expected from a coupon", "预计发券无收益"),
     "budget": (
         "qualifies for {rule}, but the budget does more with others",
-        "符合规则({rule}),但预算用于收益更高的用户",
+        "符合规则（{rule}），但预算用于收益更高的用户",
     ),
 }
 
@@ -47,13 +51,17 @@ _RULES_ZH = {
 }
 
 
+#: Who is held out, who rests, who has had enough, who is tapered, and the days since the last coupon.
+_Kept = tuple["NDArray[np.bool_]", "NDArray[np.bool_]", "NDArray[np.bool_]", "NDArray[np.bool_]", "Floats"]
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class CouponPlan:
     """Who gets which coupon, and why; who does not, and why not.
 
     Attributes:
         users: One row a user, in the order given: ``user_id, coupon_id`` (null for none), ``rule`` (null where none
-            applies), ``outcome`` (given, holdout, resting, tapered, budget, no_gain, no_rule), ``reason``,
+            applies), ``outcome`` (given, holdout, resting, capped, tapered, budget, no_gain, no_rule), ``reason``,
             ``expected_cost`` (0 without a coupon).
         audit: One row a user and rule that applies to them: ``user_id, rule, coupon_id, outcome, value,
             expected_cost, largest_cost``; outcome is also ``other_rule`` where another rule's coupon was chosen.
@@ -65,6 +73,7 @@ class CouponPlan:
         largest_cost: Cost if every coupon is redeemed; infinite where a percentage has no bound.
         planning_value: Sum of the expected gains by the rules' own assumptions; not a forecast.
         allocation: The certificate of the plan under its budget, None without a budget.
+        salt: Name of the plan.
     """
 
     users: pd.DataFrame
@@ -76,10 +85,32 @@ class CouponPlan:
     largest_cost: float
     planning_value: float
     allocation: Allocation | None
+    salt: str
 
     def to_frame(self) -> pd.DataFrame:
         """The users."""
         return self.users
+
+    def issuances(self, *, issued: Timestamp) -> pd.DataFrame:
+        """The coupons given, with their reasons, as rows of :class:`~commlife.coupons.Issuance`.
+
+        Args:
+            issued: Local day of issue.
+
+        Returns:
+            Frame ``user_id, coupon_id, issued, plan, rule, reason``, one row a coupon; keep it: it answers why.
+        """
+        given = self.users[self.users["outcome"] == "given"]
+        return pd.DataFrame(
+            {
+                "user_id": given["user_id"],
+                "coupon_id": given["coupon_id"],
+                "issued": day_text(day_number(issued, name="issued")),
+                "plan": self.salt,
+                "rule": given["rule"],
+                "reason": given["reason"],
+            }
+        ).reset_index(drop=True)
 
     def __repr__(self) -> str:
         given = int(self.users["coupon_id"].notna().sum())
@@ -103,7 +134,12 @@ class Policy(Spec):
         overspend: Largest chance of spending more than the budget that is accepted. 0: the budget holds even if every
             coupon is redeemed. Otherwise redemptions are taken as independent with the rules' rates, and a reserve of
             so many standard deviations is kept; .5 plans on the expectation. It is as good as the rates are.
-        rest_days: Users who got a coupon less than so many days ago get none (column ``days_since_coupon``).
+        rest_days: Users who got a coupon less than so many days ago get none (column ``days_since_coupon``, or the
+            plan's ``issued``).
+        most_coupons: Users who got so many coupons within ``cap_days`` get none (column ``recent_coupons``, or the
+            plan's ``issued``).
+        cap_days: Days that ``most_coupons`` looks back.
+        guard: What payable prices may not depend on: columns that no rule may read.
         min_roi: A coupon is only given if its expected gain is at least so many times its expected cost.
 
     Examples:
@@ -128,6 +164,9 @@ class Policy(Spec):
     salt: Annotated[str, Field(min_length=1)]
     overspend: Annotated[float, Field(ge=0, le=0.5)] = 0.0
     rest_days: Annotated[int, Field(ge=1)] | None = None
+    most_coupons: Annotated[int, Field(ge=1)] | None = None
+    cap_days: Annotated[int, Field(ge=1, le=3650)] = 28
+    guard: PriceGuard | None = None
     min_roi: Annotated[float, Field(ge=0)] = 0.0
 
     @model_validator(mode="after")
@@ -170,7 +209,15 @@ class Policy(Spec):
             raise ConfigError("from_coupons needs at least one coupon.")
         return cls(rules=(*rules, TaperSubsidy()), salt=salt, holdout=holdout)
 
-    def plan(self, users: Any, *, budget: float | None = None, lang: Lang = "en") -> CouponPlan:
+    def plan(
+        self,
+        users: Any,
+        *,
+        budget: float | None = None,
+        issued: Any = None,
+        on: Timestamp | None = None,
+        lang: Lang = "en",
+    ) -> CouponPlan:
         """Decide who gets which coupon this time.
 
         Args:
@@ -178,6 +225,9 @@ class Policy(Spec):
                 documentation says): ``state, segment, frequency, recency_days, monetary, favourite_category,
                 bought_categories, p_silent, expected_value, days_since_coupon``.
             budget: Most money in major units, held to as ``overspend`` says; None: no limit.
+            issued: Coupons issued before (rows or a list of :class:`~commlife.coupons.Issuance`), from which
+                ``days_since_coupon`` and ``recent_coupons`` follow; asks for ``on``.
+            on: Local day of this plan.
             lang: Language of the reasons, ``"en"`` or ``"zh"``.
 
         Returns:
@@ -190,19 +240,30 @@ class Policy(Spec):
         if lang not in get_args(Lang):
             raise ConfigError.unknown_name("lang", lang, get_args(Lang))
         table = read_users(users)
+        if self.guard is not None:
+            self.guard.check(sorted(table.frame.columns))
+        if (issued is None) != (on is None):
+            raise ConfigError("issued (coupons issued before) and on (the day of this plan) are given together.")
+        if issued is not None and on is not None:
+            table.remember(as_frame(issued, Issuance), day_number(on, name="on"), self.cap_days)
         proposals = [rule.propose(table, lang) for rule in self.rules]
         held = hash_share(table.ids.to_numpy(), salt=self.salt) < self.holdout
         rest = np.full(len(table), np.nan)
         if self.rest_days is not None:
             rest = table.number("days_since_coupon", why="rest_days")
         resting = rest < (self.rest_days or 0)
+        capped = np.zeros(len(table), dtype=bool)
+        if self.most_coupons is not None:
+            capped = table.number("recent_coupons", why="most_coupons") >= self.most_coupons
         blocked = np.zeros(len(table), dtype=bool)
         for proposal in proposals:
             if proposal.blocks:
                 blocked |= proposal.matched
-        value, cost, largest, open_ = self._options(proposals, ~held & ~resting, blocked)
+        value, cost, largest, open_ = self._options(proposals, ~held & ~resting & ~capped, blocked)
         choice, allocation = self._choose(value, cost, largest, open_, budget)
-        return self._explain(table, proposals, choice, allocation, open_, (held, resting, blocked, rest), budget, lang)
+        return self._explain(
+            table, proposals, choice, allocation, open_, (held, resting, capped, blocked, rest), budget, lang
+        )
 
     def _options(
         self, proposals: list[Proposal], free: NDArray[np.bool_], blocked: NDArray[np.bool_]
@@ -253,7 +314,7 @@ class Policy(Spec):
         choice: NDArray[np.int64],
         allocation: Allocation | None,
         open_: NDArray[np.bool_],
-        states: tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_], Floats],
+        states: _Kept,
         budget: float | None,
         lang: Lang,
     ) -> CouponPlan:
@@ -283,6 +344,7 @@ class Policy(Spec):
             largest_cost=float(audit["largest_cost"][given].sum()),
             planning_value=float(audit["value"][given].sum()),
             allocation=allocation,
+            salt=self.salt,
         )
 
     def _audit(
@@ -291,22 +353,23 @@ class Policy(Spec):
         proposals: list[Proposal],
         choice: NDArray[np.int64],
         open_: NDArray[np.bool_],
-        states: tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_], Floats],
+        states: _Kept,
     ) -> pd.DataFrame:
         """One row a user and rule that applies; the index is the user's place in the table."""
-        held, resting, blocked, _ = states
+        held, resting, capped, blocked, _ = states
         parts = []
         for place, (rule, proposal) in enumerate(zip(self.rules, proposals, strict=True)):
             outcome = np.select(
                 [
                     held,
                     resting,
+                    capped,
                     blocked & (np.full(len(held), not proposal.blocks) | (proposal.coupon_id == "").to_numpy()),
                     choice == place,
                     ~open_[:, place],
                     choice >= 0,
                 ],
-                ["holdout", "resting", "tapered", "given", "no_gain", "other_rule"],
+                ["holdout", "resting", "capped", "tapered", "given", "no_gain", "other_rule"],
                 "budget",
             )
             rows = np.flatnonzero(proposal.matched)
@@ -334,12 +397,21 @@ def _verdicts(
     proposals: list[Proposal],
     choice: NDArray[np.int64],
     audit: pd.DataFrame,
-    states: tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_], Floats],
+    states: _Kept,
     lang: Lang,
 ) -> pd.DataFrame:
     """One row a user: the coupon, or the first reason that kept it away."""
     size = len(table)
-    rank = {"given": 0, "holdout": 1, "resting": 2, "tapered": 3, "budget": 4, "no_gain": 5, "other_rule": 6}
+    rank = {
+        "given": 0,
+        "holdout": 1,
+        "resting": 2,
+        "capped": 3,
+        "tapered": 4,
+        "budget": 5,
+        "no_gain": 6,
+        "other_rule": 7,
+    }
     first = audit.assign(rank=audit["outcome"].map(rank)).sort_values("rank", kind="stable")
     first = first[~first.index.duplicated()].reindex(range(size))
     outcome = first["outcome"].fillna("no_rule").astype(object)
@@ -347,7 +419,7 @@ def _verdicts(
     blocking = {name for name, proposal in zip(names, proposals, strict=True) if proposal.blocks}
     words = {key: pair[0 if lang == "en" else 1] for key, pair in _WORDS.items()}
     reason = outcome.map(words).astype(object)
-    days = pd.Series(np.nan_to_num(states[3]).astype(np.int64)).astype(str)
+    days = pd.Series(np.nan_to_num(states[4]).astype(np.int64)).astype(str)
     resting, budget = outcome == "resting", outcome == "budget"
     head, tail = words["resting"].split("{days}")
     reason[resting] = head + days[resting] + tail

@@ -5,12 +5,13 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
 
-from commlife.coupons.apportionment import apportion_minor
+from commlife.coupons.apportionment import apportion_minor, apportion_weighted
 from commlife.coupons.offers import Coupon
 from commlife.effects._inputs import wide_frame
 from commlife.errors import ConfigError
@@ -62,6 +63,7 @@ class _Basket:
     lines: pd.DataFrame
     minor: NDArray[np.int64]
     digits: int
+    floor: NDArray[np.int64] | None
 
     def scope(self, coupon: Coupon) -> NDArray[np.bool_]:
         if not coupon.categories and not coupon.items:
@@ -92,8 +94,8 @@ def price(
     rounded half up to the minor unit; each discount is spread over the lines by largest remainder.
 
     Args:
-        basket: One row a line with ``amount`` (major units), and ``category``, ``item_id`` where a coupon asks for
-            them: a frame, or a mapping of columns.
+        basket: One row a line with ``amount`` (major units), ``category``, ``item_id`` where a coupon asks for them,
+            and ``floor`` where a line may not cost less than so much: a frame, or a mapping of columns.
         coupons: The coupons given, identifiers distinct.
         stacking: ``"rules"``: the coupons' own ``stacking`` decides (an exclusive one stands alone); ``"all"``: all
             stack; ``"one"``: only the first that applies.
@@ -170,12 +172,17 @@ def _read(basket: Any, digits: int) -> _Basket:
         if len(set(lengths.values())) > 1:
             raise ConfigError(f"the basket's columns differ in length: {lengths}.")
         basket = pd.DataFrame({name: np.atleast_1d(np.asarray(column)) for name, column in basket.items()})
-    data = wide_frame(basket, ["amount"], "basket", optional=["category", "item_id"])
+    data = wide_frame(basket, ["amount"], "basket", optional=["category", "item_id", "floor"])
     minor = to_minor(data["amount"].to_numpy(), digits=digits, name="basket amounts")
     if minor.min() < 0:
         raise ConfigError("basket amounts must be at least 0; price a return with refund_due.")
-    columns = {name: data[name].to_list() for name in data.columns if name != "amount"}
-    return _Basket(pd.DataFrame({"amount": to_major(minor, digits=digits), **columns}), minor, digits)
+    columns = {name: data[name].to_list() for name in data.columns if name not in {"amount", "floor"}}
+    floor = None
+    if "floor" in data.columns:
+        floor = to_minor(data["floor"].to_numpy(), digits=digits, name="floors")
+        if (floor < 0).any() or (floor > minor).any():
+            raise ConfigError("a floor lies between 0 and the line's amount.")
+    return _Basket(pd.DataFrame({"amount": to_major(minor, digits=digits), **columns}), minor, digits, floor)
 
 
 def _price(basket: _Basket, coupons: list[Coupon], stacking: str, on: Timestamp | None) -> Priced:
@@ -187,11 +194,16 @@ def _price(basket: _Basket, coupons: list[Coupon], stacking: str, on: Timestamp 
         reason = _refusal(coupon, bool(applied), exclusive, stacking, on)
         if reason is None:
             scope = basket.scope(coupon)
-            off, reason = _discount(coupon, int(basket.minor[scope].sum()), int(left[scope].sum()), basket.digits)
+            room = left if basket.floor is None else np.maximum(left - basket.floor, 0)
+            before, now, most = (int(part[scope].sum()) for part in (basket.minor, left, room))
+            off, reason = _discount(coupon, before, now, most, basket.digits)
         if reason is not None:
             rejected[coupon.coupon_id] = reason
             continue
-        left[scope] -= apportion_minor(left[scope], off)
+        if basket.floor is None:
+            left[scope] -= apportion_minor(left[scope], off)
+        else:
+            left[scope] -= apportion_weighted(room[scope], off, [Fraction(int(part)) for part in left[scope]])
         applied[coupon.coupon_id] = off
         exclusive = coupon.stacking == "exclusive"
     total, payable = int(basket.minor.sum()), int(left.sum())
@@ -222,7 +234,7 @@ def _refusal(coupon: Coupon, some: bool, exclusive: bool, stacking: str, on: Tim
     return None
 
 
-def _discount(coupon: Coupon, before: int, left: int, digits: int) -> tuple[int, str | None]:
+def _discount(coupon: Coupon, before: int, left: int, room: int, digits: int) -> tuple[int, str | None]:
     """Minor units off, or why not."""
     scale = 10**digits
     if before == 0:
@@ -237,5 +249,5 @@ def _discount(coupon: Coupon, before: int, left: int, digits: int) -> tuple[int,
         off = (left * points + 5_000) // 10_000
         if coupon.max_discount is not None:
             off = min(off, round(coupon.max_discount * scale))
-    off = min(off, left)
+    off = min(off, room)
     return off, None if off > 0 else "nothing is left to take it off"

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from commlife.coupons._days import Ledger, day_column
+from commlife.coupons.records import Issuance, Redemption, as_frame
 from commlife.effects._inputs import number_column, wide_frame
 
 if TYPE_CHECKING:
@@ -25,9 +26,9 @@ def audit_redemptions(redemptions: Any, issued: Any, coupons: Sequence[Coupon]) 
 
     Args:
         redemptions: One row a redemption: ``user_id, coupon_id, day`` (local), and where known ``amount`` (the
-            basket's, in major units, to check minimum spends).
+            basket's, in major units, to check minimum spends). Or a list of :class:`Redemption`.
         issued: One row an issued coupon: ``user_id, coupon_id, issued`` (local day). A user who got a coupon several
-            times may use it in the window of any issue.
+            times may use it in the window of any issue. Or a list of :class:`Issuance`.
         coupons: The coupons.
 
     Returns:
@@ -49,6 +50,7 @@ def audit_redemptions(redemptions: Any, issued: Any, coupons: Sequence[Coupon]) 
     """
     what = "audit_redemptions"
     ledger = Ledger(coupons, what)
+    redemptions, issued = as_frame(redemptions, Redemption), as_frame(issued, Issuance)
     # A week without redemptions is a fact, and nothing issued makes each of them untargeted.
     used = wide_frame(redemptions, ["user_id", "coupon_id", "day"], what, optional=["amount"], may_be_empty=True)
     given = wide_frame(issued, ["user_id", "coupon_id", "issued"], what, may_be_empty=True)
@@ -89,11 +91,15 @@ def audit_redemptions(redemptions: Any, issued: Any, coupons: Sequence[Coupon]) 
     turn = table.sort_values("day", kind="stable").groupby(["user_id", "coupon_id"], dropna=False).cumcount()
     result["over_limit"] = known & (turn.sort_index().to_numpy() >= limits[place])
     minimum = np.array([c.minimum_spend for c in ledger.coupons])
-    low = (
-        number_column(used, "amount", what) < minimum[place] - 1e-9
-        if "amount" in used.columns
-        else np.zeros(len(table), dtype=bool)
-    )
+    low = _spent(used, what) < minimum[place] - 1e-9 if "amount" in used.columns else np.zeros(len(table), dtype=bool)
     result["below_minimum_spend"] = known & low
     result["sound"] = ~result[list(FAULTS)].any(axis=1)
     return result
+
+
+def _spent(used: Any, what: str) -> Any:
+    """Amounts of the baskets; one that is not known is infinite, so that it is not below any minimum."""
+    if int(used["amount"].is_null().sum()) == 0:
+        return number_column(used, "amount", what)
+    amounts = pd.to_numeric(pd.Series(used["amount"].to_list(), dtype=object))
+    return amounts.astype(np.float64).fillna(np.inf).to_numpy()

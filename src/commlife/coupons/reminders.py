@@ -11,6 +11,7 @@ from pydantic import Field
 
 from commlife._model import Spec
 from commlife.coupons._days import Ledger, day_column
+from commlife.coupons.records import Issuance, as_frame
 from commlife.effects._inputs import wide_frame
 from commlife.errors import ConfigError
 from commlife.orders.calendar import days_to_datetime64
@@ -62,20 +63,21 @@ class ExpiryReminders(Spec):
 
         Args:
             issued: One row an issued coupon, any kind of frame: ``user_id, coupon_id, issued`` (local day), and where
-                known ``redeemed`` and ``reminded`` (local days, null for not yet).
+                known ``redeemed`` and ``reminded`` (local days, null for not yet); or a list of :class:`Issuance`.
             coupons: The coupons.
             now: Local time of the call, without a zone; there is no clock in the library.
             lang: Language of the messages.
 
         Returns:
             Frame ``user_id, coupon_id, send_at, last_day, days_left`` (at the time of sending), ``message``, sorted by
-            user. What expires before the quiet time ends is not sent.
+            user: rows of :class:`Reminder`. What expires before the quiet time ends is not sent.
 
         Raises:
             ConfigError: If a column is missing, a coupon is unknown, or ``now`` is no local time.
         """
         what = "ExpiryReminders.due"
         moment = _moment(now)
+        issued = as_frame(issued, Issuance)
         marks = ["redeemed", "reminded"]
         data = wide_frame(issued, ["user_id", "coupon_id", "issued"], what, optional=marks)
         known = [name for name in marks if name in data.columns]
@@ -138,5 +140,5 @@ def _moment(now: str | dt.datetime) -> dt.datetime:
 def _message(coupon: Coupon, lang: str) -> tuple[str, str]:
     """The words before and after the number of days."""
     if lang == "zh":
-        return f"您的优惠券({coupon.describe('zh')})还有", "天到期"
+        return f"您的优惠券（{coupon.describe('zh')}）还有", "天到期"
     return f"your coupon ({coupon.describe()}) expires in ", " days"

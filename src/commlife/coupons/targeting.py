@@ -8,7 +8,7 @@ holdout of an earlier plan showed.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 import numpy as np
 import pandas as pd
@@ -21,10 +21,11 @@ from commlife.coupons.offers import Coupon
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from commlife.basket import AssociationRules
     from commlife.coupons._segments import Floats
     from commlife.coupons._users import Users
 
-__all__ = ["CrossCategory", "Proposal", "Rule", "SecondOrder", "TaperSubsidy", "WinBack"]
+__all__ = ["BasketRule", "CrossCategory", "Proposal", "Rule", "SecondOrder", "TaperSubsidy", "WinBack"]
 
 Share = Annotated[float, Field(gt=0, le=1)]
 State = Literal["new", "active", "silent", "churned", "returned", "existing"]
@@ -109,10 +110,24 @@ class SecondOrder(_Giving):
         offer = self.coupon.describe(lang)
         ago = _whole(days)
         if lang == "zh":
-            reason = "仅下过一单,距今" + ago + f"天:{offer},促成第二单"
+            reason = "仅下过一单，距今" + ago + f"天：{offer}，促成第二单"
         else:
             reason = "one order so far, " + ago + f" days ago: {offer} for the second one"
         return self._propose(users, (orders == 1) & (days <= self.within_days), self.coupon, reason)
+
+
+class BasketRule(Spec):
+    """What goes together in baskets: who bought these categories is offered that one.
+
+    Args:
+        bought: Categories bought.
+        offer: The category that goes with them.
+        lift: How much more often than by chance.
+    """
+
+    bought: Annotated[tuple[str, ...], Field(min_length=1)]
+    offer: Annotated[str, Field(min_length=1)]
+    lift: Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class CrossCategory(_Giving):
@@ -120,10 +135,13 @@ class CrossCategory(_Giving):
 
     Needs ``favourite_category, bought_categories`` (lists, or texts such as ``"milk|eggs"``), ``frequency, monetary``.
     Categories are ranked by affinity: the share of users with the same favourite who bought the category, over its
-    share among all users, both smoothed by one user. A category that the user has bought is never offered.
+    share among all users, both smoothed by one user; where basket rules are given, times the largest lift of a rule
+    whose antecedent the user has bought. A category that the user has bought is never offered.
 
     Args:
         coupons: One coupon a category: its ``categories`` name exactly one.
+        basket_rules: What goes together in baskets: categories bought, the category that goes with them, and the lift;
+            :meth:`with_rules` reads them from association rules.
         states: Lifecycle states that qualify, where the table has ``state``.
         redemption_rate: Planning assumption: share who redeem it.
         incremental_share: Planning assumption: share of redemptions that would not have been orders anyway.
@@ -131,6 +149,7 @@ class CrossCategory(_Giving):
 
     name: Literal["cross_category"] = "cross_category"
     coupons: tuple[Coupon, ...]
+    basket_rules: tuple[BasketRule, ...] = ()
     states: tuple[State, ...] = ("new", "active", "returned", "existing")
 
     @model_validator(mode="after")
@@ -142,13 +161,38 @@ class CrossCategory(_Giving):
             raise ValueError(f"cross_category takes one coupon a category; seen {names}")
         return self
 
+    def with_rules(self, rules: AssociationRules, *, min_lift: float = 1.0) -> Self:
+        """The same rule, with the basket rules that speak of its categories.
+
+        Args:
+            rules: Association rules over categories (``association_rules(frequent_itemsets(log, level="category"))``).
+            min_lift: Rules of a smaller lift say that things do not go together; they are left out.
+        """
+        names = {coupon.categories[0] for coupon in self.coupons}
+        table = rules.to_frame()
+        table = table[table["lift"] > min_lift]
+        parts = zip(table["antecedent"], table["consequent"], table["lift"].astype(float), strict=True)
+        kept = [
+            BasketRule(bought=tuple(map(str, bought)), offer=str(offer[0]), lift=lift)
+            for bought, offer, lift in parts
+            if len(offer) == 1 and offer[0] in names
+        ]
+        kept.sort(key=lambda rule: (-rule.lift, rule.offer, rule.bought))
+        return self.model_copy(update={"basket_rules": tuple(kept)})
+
     def propose(self, users: Users, lang: Lang) -> Proposal:
         """Who qualifies, for what, and why."""
         names = [coupon.categories[0] for coupon in self.coupons]
         bought = users.bought(names)
         favourite = users.text("favourite_category", why=self.name)
         orders = users.number("frequency", why=self.name)
-        score = np.where(bought, -np.inf, _affinity(favourite, bought, orders > 0))
+        lift = np.ones(bought.shape)
+        for rule in self.basket_rules:
+            if rule.offer in names:
+                place = names.index(rule.offer)
+                fits = users.bought(rule.bought).all(axis=1)
+                lift[fits, place] = np.maximum(lift[fits, place], rule.lift)
+        score = np.where(bought, -np.inf, _affinity(favourite, bought, orders > 0) * lift)
         pick = score.argmax(axis=1)
         matched = (orders > 0) & ~bought.all(axis=1) & (favourite != "").to_numpy()
         if users.has("state"):
@@ -169,7 +213,7 @@ class CrossCategory(_Giving):
     def _reason(self, favourite: pd.Series[Any], coupon: Coupon, lang: Lang) -> pd.Series[Any]:
         offer, category = coupon.describe(lang), coupon.categories[0]
         if lang == "zh":
-            return "常买" + favourite + f",未买过{category}:同好者常买,{offer}"
+            return "常买" + favourite + f"，未买过{category}：同好者常买，{offer}"
         return "buys " + favourite + f", never {category}, which users alike buy: {offer}"
 
 
@@ -208,8 +252,8 @@ class WinBack(_Giving):
         offer = self.coupon.describe(lang)
         if lang == "zh":
             words = state.map(dict(zip(STATES, ("新客", "活跃", "沉默", "流失", "召回", "老客"), strict=True)))
-            reason = words.fillna("") + ",距上次下单" + ago + f"天:{offer},召回"
-            risk = "近期可能沉默,距上次下单" + ago + f"天:{offer},留存"
+            reason = words.fillna("") + "，距上次下单" + ago + f"天：{offer}，召回"
+            risk = "近期可能沉默，距上次下单" + ago + f"天：{offer}，留存"
         else:
             reason = state + ", last order " + ago + f" days ago: {offer} to call them back"
             risk = "likely to fall silent, last order " + ago + f" days ago: {offer} to keep them"
@@ -252,7 +296,7 @@ class TaperSubsidy(_Giving):
         if self.min_frequency is not None:
             loyal |= users.number("frequency", why=self.name) >= self.min_frequency
         if self.coupon is None:
-            text = "忠诚用户,无需额外补贴" if lang == "zh" else "loyal: buys without an extra coupon"
+            text = "忠诚用户，无需额外补贴" if lang == "zh" else "loyal: buys without an extra coupon"
             nothing = np.zeros(len(users))
             return Proposal(
                 matched=loyal,
@@ -264,7 +308,7 @@ class TaperSubsidy(_Giving):
                 blocks=True,
             )
         offer = self.coupon.describe(lang)
-        text = f"忠诚用户,少补贴:{offer}" if lang == "zh" else f"loyal, so a smaller coupon: {offer}"
+        text = f"忠诚用户，少补贴：{offer}" if lang == "zh" else f"loyal, so a smaller coupon: {offer}"
         reason = pd.Series(text, index=users.ids.index, dtype=object)
         return self._propose(users, loyal, self.coupon, reason, blocks=True)
 

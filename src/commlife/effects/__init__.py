@@ -14,6 +14,7 @@ from commlife.effects.design import (
 from commlife.effects.off_policy import OffPolicyValue, off_policy_value
 from commlife.effects.qini import auuc, qini, qini_curve, uplift_at
 from commlife.effects.ranking import Ranking, rank_quality
+from commlife.effects.rollout import Guardrail, Rollout, RolloutDecision
 from commlife.effects.shrinkage import shrink
 from commlife.effects.trial_readout import Readout, readout
 from commlife.effects.uplift import FittedUplift, Uplift
@@ -22,9 +23,12 @@ __all__ = [
     "AdjustedEffect",
     "CampaignReadout",
     "FittedUplift",
+    "Guardrail",
     "OffPolicyValue",
     "Ranking",
     "Readout",
+    "Rollout",
+    "RolloutDecision",
     "SampleRatio",
     "Uplift",
     "adjust_pvalues",

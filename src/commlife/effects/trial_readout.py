@@ -318,7 +318,7 @@ def _checked_dealing(
         # Several arms: the smallest p-value of so many (Bonferroni).
         rows.append((f"{name} alike", min(1.0, float(table["pvalue"].min()) * len(table))))
     checks = pd.DataFrame(rows, columns=["check", "pvalue"])
-    worst = checks.loc[checks["pvalue"].idxmin()]
+    worst = checks.iloc[int(checks["pvalue"].to_numpy().argmin())]
     if worst["pvalue"] * len(checks) < UNBELIEVABLE:
         means = named.groupby("arm")[["orders_before", "amount_before"]].mean().round(2).to_dict("index")
         raise ConfigError(
@@ -332,6 +332,8 @@ def _with_qvalues(effects: pd.DataFrame) -> pd.DataFrame:
     """p-values of the levels of one column, adjusted for their number; in all, they stay."""
     effects["qvalue"] = effects["pvalue"]
     split = effects[effects["by"].notna()]
-    for rows in split.groupby(["arm", "by", "metric"], sort=False).groups.values():
-        effects.loc[rows, "qvalue"] = benjamini_hochberg(effects.loc[rows, "pvalue"].to_numpy())
+    if len(split):
+        parts = split.groupby(["arm", "by", "metric"], sort=False)["pvalue"]
+        adjusted = parts.transform(lambda pvalues: benjamini_hochberg(pvalues.to_numpy()))
+        effects.loc[adjusted.index, "qvalue"] = adjusted
     return effects
