@@ -5,16 +5,46 @@ from __future__ import annotations
 import functools
 import importlib.metadata
 import json
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from commlife.errors import ConfigError, PersistenceError
 
-__all__ = ["Fitted", "FittedOn", "Spec", "library_version"]
+__all__ = ["Fitted", "FittedOn", "Given", "Spec", "default", "library_version"]
 
 #: Longest JSON text that is read; a spec or a fitted object of ours is far smaller.
 MAX_JSON_CHARACTERS = 64_000_000
+
+
+Held = TypeVar("Held")
+Taken = TypeVar("Taken")
+
+if TYPE_CHECKING:
+
+    class Given(Generic[Held, Taken]):
+        """A field that is given as one type and held as another: ``period: Given[Period, str]``.
+
+        Type checkers then take ``Lifecycle(period="7D")`` and see a Period in ``spec.period`` (descriptors in the
+        typing specification's dataclass transforms). At run time it is the type that is held.
+        """
+
+        def __get__(self, instance: object, owner: Any) -> Held: ...
+        def __set__(self, instance: object, value: Taken) -> None: ...
+
+else:
+
+    class Given:
+        """A field that is given as one type and held as another."""
+
+        def __class_getitem__(cls, types: tuple[Any, Any]) -> Any:
+            """The type that is held: all that pydantic has to know."""
+            return types[0]
+
+
+def default(value: Any) -> Any:
+    """The default of a :class:`Given` field, already as it is held."""
+    return value
 
 
 @functools.cache

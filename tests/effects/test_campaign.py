@@ -212,7 +212,7 @@ def test_a_quiet_fortnight_stays_quiet_and_is_told_so(frame):
 
 def test_the_parts_agree_with_each_other(frame):
     found = read(frame)
-    metrics = cl.business_metrics(make_log(frame), as_of=AS_OF, period="7D", by="community")
+    metrics = cl.business_metrics(make_log(frame), as_of=AS_OF, period="7D", by="community").to_frame()
     mine = metrics.loc[metrics["community"].isin(TREATED)].groupby("period")
     gmv = found.periods.loc[found.periods["outcome"] == "gmv"].set_index("period")
     assert gmv["observed"].to_numpy() == pytest.approx(mine["gmv"].sum()[gmv.index].to_numpy())

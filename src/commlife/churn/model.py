@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from pydantic import Field, field_validator
 
-from commlife._model import FittedOn, Spec, library_version
+from commlife._model import FittedOn, Given, Spec, default, library_version
 from commlife.churn import baselines, drift, learning
 from commlife.churn._canon import canonical_order, row_hashes
 from commlife.churn.calibration import AffineMap, fit_affine
@@ -70,8 +70,8 @@ class SilenceModel(Spec):
         ['user_id', 'p_silent']
     """
 
-    horizon: Duration = Duration("28D")
-    active_within: Duration = Duration("56D")
+    horizon: Given[Duration, str] = default(Duration("28D"))
+    active_within: Given[Duration, str] = default(Duration("56D"))
     gap: str = "0D"
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
     max_depth: Annotated[int, Field(ge=1, le=10)] = 3
@@ -79,8 +79,8 @@ class SilenceModel(Spec):
     n_trees: Annotated[int, Field(ge=1, le=5_000)] = 200
     learning_rate: Annotated[float, Field(gt=0, le=1)] = 0.03
     snapshots: Annotated[int, Field(ge=1, le=200)] | tuple[DayField, ...] = 6
-    step: Duration | None = None
-    min_history: Duration | None = None
+    step: Given[Duration | None, str | None] = default(None)
+    min_history: Given[Duration | None, str | None] = default(None)
     calibration: Literal["last", "season", "none"] = "last"
     features: tuple[str, ...] | None = None
     kinds: tuple[Literal["state", "lever", "context"], ...] = ("state", "lever", "context")

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from pydantic import Field, field_validator
 
-from commlife._model import Spec
+from commlife._model import Given, Spec, default
 from commlife.churn import _facts, _features
 from commlife.churn._canon import row_hashes
 from commlife.churn.catalogue import Feature, available, feature_named
@@ -124,12 +124,12 @@ class SilencePanel(Spec):
         [('fit', '2025-04-07'), ('calibration', '2025-05-05'), ('test', '2025-06-02'), ('now', '2025-06-30')]
     """
 
-    horizon: Duration = Duration("28D")
-    active_within: Duration = Duration("56D")
+    horizon: Given[Duration, str] = default(Duration("28D"))
+    active_within: Given[Duration, str] = default(Duration("56D"))
     gap: str = "0D"
     snapshots: Annotated[int, Field(ge=1, le=200)] | tuple[DayField, ...] = 4
-    step: Duration | None = None
-    min_history: Duration | None = None
+    step: Given[Duration | None, str | None] = default(None)
+    min_history: Given[Duration | None, str | None] = default(None)
     calibration: Literal["last", "season", "none"] = "last"
     features: tuple[str, ...] | None = None
     kinds: tuple[Literal["state", "lever", "context"], ...] = ("state", "lever", "context")

@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from commlife._model import Spec
+from commlife._model import Given, Spec, default
 from commlife.errors import ConfigError
 from commlife.orders import Duration, Period
 from commlife.orders.calendar import DayField, day_number
@@ -56,13 +56,13 @@ class CohortQuestion(Spec):
     called: ClassVar[str | None] = "cohort_table"
 
     as_of: DayField
-    period: Period = Period("month")
+    period: Given[Period, str] = default(Period("month"))
     measure: Measure = "retention"
     by: Annotated[tuple[str, ...], BeforeValidator(_names)] = ()
     cohort: str = "first_order"
-    washout: Duration | None = None
+    washout: Given[Duration | None, str | None] = default(None)
     min_size: Annotated[Whole, Field(ge=1)] | None = None
-    window: Duration | None = None
+    window: Given[Duration | None, str | None] = default(None)
     brackets: tuple[Whole, ...] | None = None
     max_age: Annotated[Whole, Field(ge=0, le=_MOST_AGES)] | None = None
 

@@ -84,7 +84,7 @@ def read_panel(
         )
     grid = Period(f"{window.days}D")
     anchor = window.end + (until - window.end) // window.days * window.days
-    table = business_metrics(log, as_of=day_text(anchor), period=grid, by=by)
+    table = business_metrics(log, as_of=day_text(anchor), period=grid, by=by).to_frame()
     table = table.loc[table["complete"].to_numpy(dtype=bool)]
     starts = np.sort(table["period"].unique())
     first_day = np.datetime64(day_text(window.start), "us")

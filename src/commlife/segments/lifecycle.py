@@ -13,7 +13,7 @@ import pandas as pd
 from pydantic import BeforeValidator, Field, model_validator
 
 from commlife import _engine
-from commlife._model import FittedOn, Spec, library_version
+from commlife._model import FittedOn, Given, Spec, default, library_version
 from commlife.errors import ConfigError
 from commlife.features.flows import (
     EXISTING,
@@ -80,10 +80,10 @@ class Lifecycle(Spec):
         (['period', 'state', 'users'], ['period', 'from_state', 'to_state', 'users'])
     """
 
-    period: Period = Period("7D")
+    period: Given[Period, str] = default(Period("7D"))
     silent_after: Annotated[int, Field(ge=1, le=10_000, strict=True)] = 1
     churned_after: Annotated[int, Field(ge=2, le=100_000, strict=True)] = 8
-    washout: Duration | None = None
+    washout: Given[Duration | None, str | None] = default(None)
     by: Annotated[tuple[str, ...], BeforeValidator(attribute_names)] = ()
     lang: Literal["en", "zh"] = "en"
 

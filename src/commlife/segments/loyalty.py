@@ -9,7 +9,7 @@ import narwhals.stable.v2 as nw
 from pydantic import Field
 
 from commlife import _engine
-from commlife._model import FittedOn, Spec, library_version
+from commlife._model import FittedOn, Given, Spec, default, library_version
 from commlife.errors import InsufficientDataError
 from commlife.features.periods import with_period_index
 from commlife.orders.calendar import Period, Timestamp, complete_until, day_number, day_text
@@ -44,7 +44,7 @@ class Loyalty(Spec):
         ['user_id', 'loyalty', 'churn_index']
     """
 
-    period: Period = Period("7D")
+    period: Given[Period, str] = default(Period("7D"))
     n_periods: Annotated[int, Field(ge=1, le=1000, strict=True)] = 8
     decay: Annotated[float, Field(gt=0, le=1)] = 0.8
 

@@ -14,7 +14,7 @@ import pandas as pd
 from pydantic import BeforeValidator, Field, model_validator
 
 from commlife import _engine
-from commlife._model import FittedOn, Spec, library_version
+from commlife._model import FittedOn, Given, Spec, default, library_version
 from commlife.errors import ConfigError, FewerBinsWarning, InsufficientDataError
 from commlife.orders.calendar import Duration, Timestamp, day_number, day_text
 from commlife.segments.cuts import quantile_cuts, scores_of_values
@@ -103,7 +103,7 @@ class RFM(Spec):
     weights: dict[Dimension, Annotated[float, Field(ge=0, allow_inf_nan=False)]] | None = None
     by: Annotated[str, Field(min_length=1)] | None = None
     min_group_users: Annotated[int, Field(ge=2, strict=True)] = 100
-    lookback: Duration | None = None
+    lookback: Given[Duration | None, str | None] = default(None)
     monetary: Literal["total", "mean"] = "total"
     lang: Literal["en", "zh"] | None = None
 
