@@ -92,6 +92,7 @@ if TYPE_CHECKING:
     from commlife.effects import shrink as shrink
     from commlife.effects import uplift_at as uplift_at
     from commlife.effects.qini import qini as qini
+    from commlife.errors import CommlifeDeprecationWarning as CommlifeDeprecationWarning
     from commlife.errors import CommlifeError as CommlifeError
     from commlife.errors import CommlifeWarning as CommlifeWarning
     from commlife.errors import ConfigError as ConfigError
@@ -155,6 +156,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "errors": (
+        "CommlifeDeprecationWarning",
         "CommlifeError",
         "CommlifeWarning",
         "ConfigError",

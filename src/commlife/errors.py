@@ -13,6 +13,8 @@ Every exception says which value it saw, which rule that broke, and what to do::
     |-- FewerBinsWarning       ties leave some RFM scores empty
     |-- LeftTruncatedWarning   the log begins in the middle of lives
     `-- ModelWarning           a statistical caveat of a fitted model
+
+    CommlifeDeprecationWarning (a FutureWarning)   a name that will go, with what to use and until when
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
+    "CommlifeDeprecationWarning",
     "CommlifeError",
     "CommlifeWarning",
     "ConfigError",
@@ -134,3 +137,7 @@ class LeftTruncatedWarning(CommlifeWarning):
 
 class ModelWarning(CommlifeWarning):
     """A fitted model's result should be read with a caveat."""
+
+
+class CommlifeDeprecationWarning(FutureWarning):
+    """A name that will go: says what to use instead and how long the old one lives. Python shows it by default."""
