@@ -45,8 +45,10 @@ if TYPE_CHECKING:
     from commlife.coupons import Campaign as Campaign
     from commlife.coupons import Coupon as Coupon
     from commlife.coupons import CouponPlan as CouponPlan
+    from commlife.coupons import CouponResponse as CouponResponse
     from commlife.coupons import CrossCategory as CrossCategory
     from commlife.coupons import ExpiryReminders as ExpiryReminders
+    from commlife.coupons import FittedCouponResponse as FittedCouponResponse
     from commlife.coupons import Issuance as Issuance
     from commlife.coupons import Policy as Policy
     from commlife.coupons import PriceGuard as PriceGuard
@@ -293,8 +295,10 @@ _HOMES = {
         "Campaign",
         "Coupon",
         "CouponPlan",
+        "CouponResponse",
         "CrossCategory",
         "ExpiryReminders",
+        "FittedCouponResponse",
         "Policy",
         "Issuance",
         "PriceGuard",

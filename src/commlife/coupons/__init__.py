@@ -11,6 +11,7 @@ from commlife.coupons.pricing import Priced, best_combination, price
 from commlife.coupons.records import Issuance, Redemption, Reminder
 from commlife.coupons.redemptions import audit_redemptions
 from commlife.coupons.reminders import ExpiryReminders
+from commlife.coupons.response import CouponResponse, FittedCouponResponse
 from commlife.coupons.targeting import CrossCategory, Rule, SecondOrder, TaperSubsidy, WinBack
 from commlife.coupons.thresholds import Threshold, ThresholdLadder, parse_threshold
 
@@ -19,8 +20,10 @@ __all__ = [
     "Campaign",
     "Coupon",
     "CouponPlan",
+    "CouponResponse",
     "CrossCategory",
     "ExpiryReminders",
+    "FittedCouponResponse",
     "Issuance",
     "Policy",
     "PriceGuard",
