@@ -291,3 +291,18 @@ def test_a_spec_is_data():
     assert life.to_frame()["state"].unique().tolist() == list(STATES)
     with pytest.raises(cl.ConfigError, match="channel"):
         spec.fit(make_log(export(1, 100)), as_of=AS_OF)
+
+
+def test_a_column_of_the_hosts_own_splits_the_tables(engine):
+    frame = export(1, 200)
+    frame["floor"] = np.where(frame["u"] % 2 == 0, "low", "high")
+    log = cl.OrderLog.from_frame(engine(frame), **NAMES, keep=("floor",))
+    life, whole = Lifecycle(by="floor").fit(log, as_of=AS_OF), Lifecycle().fit(log, as_of=AS_OF)
+    assert sorted(life.counts["floor"].dropna().unique()) == ["high", "low"]
+    both = life.counts.groupby(["period", "state"])["users"].sum()
+    alone = whole.counts.set_index(["period", "state"])["users"]
+    assert both.sort_index().tolist() == alone.sort_index().tolist()
+    with pytest.raises(cl.ConfigError, match="building"):
+        Lifecycle(by="building").fit(log, as_of=AS_OF)
+    with pytest.raises(cl.ConfigError, match="user_id"):
+        Lifecycle(by="user_id")

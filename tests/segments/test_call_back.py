@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -72,6 +74,40 @@ def test_a_threshold_holds_at_every_longer_gap():
         curve.threshold(1)
 
 
+def test_who_came_back_later_is_the_product_limit():
+    """The share who order again after a gap: one less the product of the chances to stay away, period by period."""
+    frame = export(4, 150)
+    table = return_curve(cl.OrderLog.from_frame(frame, **NAMES), as_of=AS_OF, within=1).table
+    at_risk, came = {}, {}
+    for bought in weeks_of_users(frame).values():
+        for week in range(bought[0], -1):
+            gap = week - max(each for each in bought if each <= week)
+            at_risk[gap] = at_risk.get(gap, 0) + 1
+            came[gap] = came.get(gap, 0) + (week + 1 in bought)
+    stay = 1.0
+    wanted = {}
+    for gap in sorted(at_risk, reverse=True):
+        stay *= 1 - came[gap] / at_risk[gap]
+        wanted[gap] = 1 - stay
+    assert table.set_index("gap")["came_back"].to_dict() == pytest.approx(wanted)
+
+
+def test_a_lifecycle_is_learned_from_the_curve():
+    log = cl.datasets.make_community(n_users=400, seed=1).log
+    curve = return_curve(log, as_of="2025-06-30", within=4)
+    spec = curve.lifecycle(silent_below=0.5, churned_below=0.2, washout="28D")
+    assert spec.silent_after == curve.threshold(0.5)
+    assert spec.churned_after == curve.threshold(0.2)
+    assert spec.washout == "28D"
+    later = curve.table.set_index("gap")["came_back"]
+    assert 0 < later[spec.churned_after] < later[spec.silent_after] < 1
+    with pytest.raises(cl.ConfigError, match="lies below silent_below"):
+        curve.lifecycle(silent_below=0.2, churned_below=0.5)
+    steady = dataclasses.replace(curve, table=curve.table.assign(rate=0.5))
+    with pytest.raises(cl.InsufficientDataError, match="stays at 50%"):
+        steady.lifecycle(silent_below=0.6, churned_below=0.1)
+
+
 def test_a_log_too_short_to_tell():
     log = cl.OrderLog.from_frame(export(), **NAMES)
     with pytest.raises(cl.InsufficientDataError, match=r"needs 31 complete periods.*the log holds 10|11"):
@@ -134,4 +170,52 @@ def test_the_three_lists(engine, as_pandas, silent_after):
     assert sizes["newcomers who came back"] == sum(newcomers.values())
     assert sizes["newcomers who did not"] == len(newcomers) - sum(newcomers.values())
     assert sizes["active"] == len(as_pandas(lists.active))
+    for row in told.itertuples():
+        assert row.next_action.startswith("Came back" if row.came_back else "Did not come back")
+    first_weeks = {week: [user for user, weeks in bought.items() if weeks[0] == week] for week in range(-10, -1)}
+    for row in lists.second_period.itertuples():
+        week = (row.period - AS_OF).days // 7
+        assert row.newcomers == len(first_weeks[week])
+        assert np.isnan(row.rate) == (row.newcomers == 0)
+        assert row.came_back == sum(week + 1 in bought[user] for user in first_weeks[week])
+    assert lists.second_period["came_back"].iloc[-1] == sum(newcomers.values())
     assert "silent" in repr(lists)
+
+
+def test_the_lists_speak_chinese():
+    log = cl.OrderLog.from_frame(export(), **NAMES)
+    lists = contact_lists(log, as_of=AS_OF, lifecycle=Lifecycle(lang="zh"))
+    assert lists.table["list"].tolist() == [
+        "新付费用户",
+        "活跃用户",
+        "沉默用户",
+        "上期新客：已复购",
+        "上期新客：未复购",
+    ]
+    assert set(lists.newcomers["next_action"]) <= {"已复购：致谢；推荐第二品类。", "未复购：致电询问首单体验。"}
+
+
+@FEWER
+@given(st.integers(0, 10**6), st.randoms())
+def test_laws_of_the_call_list(seed, rng):
+    """Row order, later rows and other names change nothing; another currency changes the money alone."""
+    frame = export(seed, 200)
+    log = cl.OrderLog.from_frame(frame, **NAMES)
+    try:
+        one = call_back_list(log, as_of=AS_OF, within=2, top=15)
+    except cl.InsufficientDataError:
+        return
+    mixed = frame.sample(frac=1.0, random_state=rng.randrange(2**31))
+    later = pd.DataFrame({"u": [0, 999], "t": [AS_OF, AS_OF + pd.Timedelta(days=3)], "m": [5.0, 5.0]})
+    again = call_back_list(cl.OrderLog.from_frame(pd.concat([mixed, later]), **NAMES), as_of=AS_OF, within=2, top=15)
+    pd.testing.assert_frame_equal(one, again)
+    users = list(range(60))
+    rng.shuffle(users)
+    renamed = cl.OrderLog.from_frame(frame.assign(u=np.array(users)[frame["u"]]), **NAMES)
+    other = call_back_list(renamed, as_of=AS_OF, within=2, top=15)
+    # Who is alike in all that the order goes by may change places; nothing else may.
+    pd.testing.assert_frame_equal(one.drop(columns=["user_id", "since"]), other.drop(columns=["user_id", "since"]))
+    dear = cl.OrderLog.from_frame(frame.assign(m=(frame["m"] * 100).round()), **NAMES)
+    scaled = call_back_list(dear, as_of=AS_OF, within=2, top=15)
+    np.testing.assert_allclose(scaled["expected_value"], one["expected_value"] * 100)
+    assert scaled["frequency"].tolist() == one["frequency"].tolist()

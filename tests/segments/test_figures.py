@@ -36,11 +36,11 @@ def test_the_grid_and_the_moves(log, segment_map):
     ax = summary.plot()
     assert ax.get_xlabel() == "frequency score"
     largest = summary.grid["users"].max()
-    assert any(text.startswith(f"{largest:,}\n") for text in texts(ax))
+    assert f"{largest:,}" in texts(ax)
     moved = migration(rfm.transform(log, as_of="2025-04-01"), rfm.transform(log, as_of="2025-06-30"))
     _, given = plt.subplots()
     assert moved.plot(given) is given
-    assert all("(" in label.get_text() for label in given.get_yticklabels())
+    assert all(label.get_text()[-1].isdigit() for label in given.get_yticklabels())
     given.figure.canvas.draw()
 
 
@@ -68,7 +68,48 @@ def test_the_lifecycle(log):
     life = Lifecycle(washout="28D").fit(log, as_of="2025-06-30")
     ax = life.plot()
     labels = {text.get_text() for text in ax.get_legend().get_texts()}
-    assert labels == {"active", "existing", "returned", "new", "silent", "churned"}
+    assert labels == {"Active", "Existing", "Returned", "New", "Silent", "Churned"}
     assert (
         sum(patch.get_height() for patch in ax.patches if patch.get_height() > 0) == life.growth["active_users"].sum()
     )
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_the_flows_balance_and_speak_the_language(log, lang):
+    life = Lifecycle(washout="28D", lang=lang).fit(log, as_of="2025-06-30")
+    ax = life.plot(kind="flows")
+    came = sum(patch.get_height() for patch in ax.patches if patch.get_height() > 0)
+    left = -sum(patch.get_height() for patch in ax.patches if patch.get_height() < 0)
+    growth = life.growth
+    assert came == growth[["new", "existing", "returned"]].to_numpy().sum()
+    assert left == growth["lapsed"].sum()
+    assert ax.lines[0].get_ydata().sum() == came - left
+    labels = {text.get_text() for text in ax.get_legend().get_texts()}
+    assert ("新客" in labels) == (lang == "zh")
+    assert "新客" in {text.get_text() for text in life.plot().get_legend().get_texts()} or lang == "en"
+    with pytest.raises(cl.ConfigError, match="kind"):
+        life.plot(kind="bars")
+
+
+def test_every_users_dot_is_in_its_corner(log):
+    value = cl.ValueIndex(rfm=RFM(cuts={"frequency": [1, 2, 4, 8]})).fit(log, as_of="2025-06-30")
+    made = cl.quadrants(
+        value.transform(log, as_of="2025-06-30"), cl.Loyalty().fit(log, as_of="2025-06-30").index, lang="zh"
+    )
+    ax = made.plot()
+    said = texts(ax)
+    for row in made.table.itertuples():
+        assert any(text.startswith(f"{row.name_zh}: {row.users:,}") for text in said)
+    ax.figure.canvas.draw()
+
+
+def test_the_return_curve_and_the_readout_are_drawn(log):
+    curve = cl.return_curve(log, as_of="2025-06-30")
+    ax = curve.plot()
+    assert ax.lines[0].get_ydata().tolist() == pytest.approx((curve.table["rate"] * 100).tolist())
+    called = log.to_native()[["user_id"]].drop_duplicates().iloc[::2]
+    calls = called.assign(called_at="2025-05-06 10:00", channel="phone", outcome="reached")
+    read = cl.outreach_readout(calls, log, as_of="2025-06-30")
+    drawn = read.plot()
+    assert [label.get_text().split("  ")[0] for label in drawn.get_yticklabels()] == ["all", "phone"]
+    assert len(drawn.lines) == 2 * 2 + 1

@@ -336,3 +336,33 @@ def test_money_is_equal_to_the_last_bit(engine, as_pandas):
     scored = as_pandas(RFM(n_bins=2, cuts=cuts).fit(log, as_of="2025-01-02").transform(log, as_of="2025-01-02"))
     assert (scored["monetary"] == cents / 100).all()
     assert (scored["m_score"] == np.where(cents > 29, 2, 1)).all()
+
+
+def test_groups_whose_cuts_coincide_are_told():
+    frame = export()
+    frame = pd.concat(
+        [
+            frame,
+            pd.DataFrame(
+                {
+                    "u": [f"x{k}" for k in range(30)],
+                    "o": range(1000, 1030),
+                    "t": pd.Timestamp("2025-03-01"),
+                    "m": 5.0,
+                    "c": "flat",
+                }
+            ),
+        ]
+    )
+    log = cl.OrderLog.from_frame(frame, **NAMES, order_id="o", **ATTRIBUTES)
+    with pytest.warns(cl.FewerBinsWarning) as caught:
+        RFM(by="community", min_group_users=20, n_bins=3).fit(log, as_of="2025-03-15")
+    told = [str(warning.message) for warning in caught if "coincide" in str(warning.message)]
+    assert len(told) == 1
+    assert "recency in 1 of 3 groups" in told[0]
+
+
+def test_drift_advises_in_chinese():
+    log = cl.OrderLog.from_frame(export(), **NAMES, order_id="o")
+    fitted = fit(RFM(lang="zh"), log, "2025-03-15")
+    assert fitted.drift(log, as_of="2025-03-15").table["advice"].tolist() == ["沿用现有切点。"] * 3

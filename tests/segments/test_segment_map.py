@@ -105,3 +105,16 @@ def test_unknown_codes_and_names_are_refused():
         standard_map("standard_11", 5).segment_of("666")
     with pytest.raises(cl.ConfigError, match="octants"):
         standard_map("octant", 5)
+
+
+def test_rules_carry_names_and_actions():
+    rules = {
+        "top": {"r": 2, "name_zh": "核心", "next_action_en": "Thank.", "next_action_zh": "致谢。"},
+        "rest": {"r": 1},
+    }
+    made = SegmentMap.from_rules(rules, n_bins=2)
+    frame = made.to_frame().set_index("segment")
+    assert frame.loc["top", ["name_zh", "next_action_en", "next_action_zh"]].tolist() == ["核心", "Thank.", "致谢。"]
+    assert frame.loc["rest", "next_action_en"] == ""
+    with pytest.raises(cl.ConfigError, match="Did you mean 'name_en'"):
+        SegmentMap.from_rules({"top": {"name_eng": "x"}}, n_bins=2)

@@ -7,6 +7,7 @@ and flow of the table, so that no users x periods table is made and the cost is 
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -57,19 +58,21 @@ NEVER = 2**30
 
 #: Attributes of orders by which users may be grouped.
 ATTRIBUTES = ("community", "channel", "category", "coupon_id", "item_id", "address_id")
+#: Columns that tell no groups of users.
+_NO_ATTRIBUTES = ("user_id", "order_id", "ordered_at", "amount", "quantity", "cost", "list_amount", "discount")
 
 
 def attribute_names(by: str | Sequence[str] | None) -> tuple[str, ...]:
-    """The attributes to group by, as a tuple.
+    """The attributes to group by, as a tuple: canonical columns, or the host's own that the log carries (``keep``).
 
     Raises:
-        ConfigError: If a name is unknown or stands twice.
+        ConfigError: If a name is none, all but one of ours, or stands twice; what the log lacks is told by the fit.
     """
-    if not (by is None or isinstance(by, (str, Sequence))):
-        raise ConfigError(f"by is an attribute or a list of them ({', '.join(ATTRIBUTES)}); seen {by!r:.40}.")
     names = () if by is None else (by,) if isinstance(by, str) else tuple(by)
     for name in names:
-        if not isinstance(name, str) or name not in ATTRIBUTES:
+        if not isinstance(name, str) or not name or name in _NO_ATTRIBUTES:
+            raise ConfigError.unknown_name("by: the attribute", name, ATTRIBUTES)
+        if name not in ATTRIBUTES and difflib.get_close_matches(name, ATTRIBUTES, n=1, cutoff=0.8):
             raise ConfigError.unknown_name("by: the attribute", name, ATTRIBUTES)
     if len(set(names)) < len(names):
         raise ConfigError(f"by names each attribute once; seen {list(names)!r:.80}.")

@@ -82,7 +82,8 @@ def orders(log: OrderLog, as_of: int, attributes: Sequence[str]) -> nw.LazyFrame
     the order of rows.
     """
     for name in attributes:
-        log.require(name, why="this question")
+        if name not in log.keep:
+            log.require(name, why="this question")
     if not log.has("order_id"):
         each = lines(log, as_of, ("user_id", "day", "us", "minor", *attributes)).rename({"minor": "net"})
         return _engine.settle(each.with_columns((nw.col("net") >= 0).alias("counts")))

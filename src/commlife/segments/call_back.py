@@ -11,10 +11,11 @@ import numpy as np
 import pandas as pd
 
 from commlife import _engine
+from commlife._stats.wilson import wilson_interval
 from commlife.errors import ConfigError
 from commlife.features.flows import NEW, NEXT, activity_runs
 from commlife.features.users import payers
-from commlife.orders.calendar import Timestamp, complete_until, day_number
+from commlife.orders.calendar import Timestamp, complete_until, day_number, days_to_datetime64
 from commlife.segments.lifecycle import STATES, Lifecycle
 from commlife.segments.returns import return_curve
 
@@ -90,13 +91,29 @@ def call_back_list(
         periods_silent=gaps, p_return=rate, mean_order=mean_order, expected_value=rate * mean_order - cost_per_call
     )
     table = table[table["expected_value"] > 0] if cost_per_call > 0 else table
-    table = table.sort_values(["expected_value", "user_id"], ascending=[False, True], ignore_index=True).iloc[:top]
+    # Between equals by what they did; the id decides only where users are alike in all of this.
+    order = ["expected_value", "periods_silent", "frequency", "mean_order", "state", "user_id"]
+    table = table.sort_values(order, ascending=[False, True, False, False, True, True], ignore_index=True).iloc[:top]
     table.insert(0, "rank", np.arange(1, len(table) + 1))
     columns = [
         "rank", "user_id", "state", "since", "periods_silent", "p_return", "mean_order", "expected_value", "frequency",
         "next_action",
     ]  # fmt: skip
     return log.give_table(table[columns])
+
+
+#: What to do with last period's newcomers, by whether they came back.
+NEWCOMER_ACTIONS = {
+    True: {"en": "Came back: thank; recommend a second category.", "zh": "已复购：致谢；推荐第二品类。"},
+    False: {"en": "Did not come back: call; ask how the first order was.", "zh": "未复购：致电询问首单体验。"},
+}
+_LISTS = {
+    "new": {"en": "new", "zh": "新付费用户"},
+    "active": {"en": "active", "zh": "活跃用户"},
+    "silent": {"en": "silent", "zh": "沉默用户"},
+    "back": {"en": "newcomers who came back", "zh": "上期新客：已复购"},
+    "away": {"en": "newcomers who did not", "zh": "上期新客：未复购"},
+}
 
 
 @dataclass(frozen=True)
@@ -106,8 +123,11 @@ class ContactLists:
     Attributes:
         new: Users who ordered for the first time in the newest complete period: ``user_id, state, since,
             next_action``; likewise ``active`` (returned and existing ones too) and ``silent``.
-        newcomers: The new payers of the period before: ``user_id, came_back`` (ordered in the newest period).
+        newcomers: The new payers of the period before: ``user_id, came_back`` (ordered in the newest period),
+            ``next_action``.
         table: A row a list: ``list, users``, with the newcomers who came back and who did not.
+        second_period: A row a period, the newest last: ``period`` (of the first order), ``newcomers, came_back``
+            (ordered in the period after), ``rate, low, high`` (95% Wilson). The last row is that of ``newcomers``.
     """
 
     new: Any
@@ -115,6 +135,7 @@ class ContactLists:
     silent: Any
     newcomers: Any
     table: pd.DataFrame
+    second_period: pd.DataFrame
 
     def to_frame(self) -> pd.DataFrame:
         """The sizes of the lists."""
@@ -131,7 +152,7 @@ def contact_lists(log: OrderLog, *, as_of: Timestamp, lifecycle: Lifecycle | Non
     Args:
         log: The order log.
         as_of: The local business day of the lists.
-        lifecycle: How states are told; by default periods of 7 days, silent after 1, churned after 8.
+        lifecycle: How states are told, and the language; by default periods of 7 days, silent after 1, churned after 8.
 
     Raises:
         InsufficientDataError: If no complete period holds an order that counts.
@@ -154,15 +175,40 @@ def contact_lists(log: OrderLog, *, as_of: Timestamp, lifecycle: Lifecycle | Non
         log, day, period=spec.period, silent_after=1, churned_after=spec.churned_after, washout=spec.washout, by=(),
         warn=False,
     )  # fmt: skip
-    before = runs.active.filter(nw.col("index") == runs.last - 1, nw.col("entry") == NEW)
-    newcomers = _engine.settle(before.select("user_id", (nw.col("exit") == NEXT).alias("came_back")))
+    came = runs.active.filter(nw.col("entry") == NEW, nw.col("index") < runs.last)
+    came = _engine.settle(came.select("user_id", "index", (nw.col("exit") == NEXT).alias("came_back")))
+    said = {back: texts[spec.lang] for back, texts in NEWCOMER_ACTIONS.items()}
+    action = nw.when(nw.col("came_back")).then(nw.lit(said[True])).otherwise(nw.lit(said[False]))
+    newcomers = came.filter(nw.col("index") == runs.last - 1).with_columns(action.alias("next_action"))
+    newcomers = _engine.settle(newcomers.select("user_id", "came_back", "next_action"))
     sizes = {name: _count(plan) for name, plan in plans.items()}
-    sizes["newcomers who came back"] = _count(newcomers.filter(nw.col("came_back")))
-    sizes["newcomers who did not"] = _count(newcomers.filter(~nw.col("came_back")))
-    table = pd.DataFrame({"list": list(sizes), "users": list(sizes.values())})
+    sizes["back"] = _count(newcomers.filter(nw.col("came_back")))
+    sizes["away"] = _count(newcomers.filter(~nw.col("came_back")))
+    table = pd.DataFrame({"list": [_LISTS[name][spec.lang] for name in sizes], "users": list(sizes.values())})
     return ContactLists(
-        **{name: log.give(plan) for name, plan in plans.items()}, newcomers=log.give(newcomers), table=table
+        **{name: log.give(plan) for name, plan in plans.items()},
+        newcomers=log.give(newcomers),
+        table=table,
+        second_period=_second_period(came, spec, day, runs.last),
     )
+
+
+def _second_period(came: nw.LazyFrame[Any], spec: Lifecycle, day: int, last: int) -> pd.DataFrame:
+    """Of the newcomers of each period, how many ordered in the next one; null where nobody was new."""
+    counted = came.with_columns(nw.col("came_back").cast(nw.Int64)).group_by("index")
+    table = _engine.collect(counted.agg(nw.len().alias("newcomers"), nw.col("came_back").sum())).set_index("index")
+    first = int(table.index.min()) if len(table) else last
+    table = table.reindex(range(first, last), fill_value=0)
+    hits, of = table["came_back"].to_numpy(dtype=np.int64), table["newcomers"].to_numpy(dtype=np.int64)
+    low, high = wilson_interval(hits, of)
+    starts = spec.period.start(np.arange(first, last, dtype=np.int64), as_of=day)
+    rate = np.where(of > 0, hits / np.maximum(of, 1), np.nan)
+    return pd.DataFrame(
+        {
+            "period": days_to_datetime64(starts), "newcomers": of, "came_back": hits, "rate": rate, "low": low,
+            "high": high,
+        }
+    )  # fmt: skip
 
 
 def _count(plan: nw.LazyFrame[Any]) -> int:

@@ -49,7 +49,12 @@ class Drift:
 
 
 def score_drift(
-    before: Mapping[str, Sequence[int]], now: Mapping[str, Any], *, fitted_as_of: str | None, as_of: Timestamp
+    before: Mapping[str, Sequence[int]],
+    now: Mapping[str, Any],
+    *,
+    fitted_as_of: str | None,
+    as_of: Timestamp,
+    lang: str | None = None,
 ) -> Drift:
     """Compare the counts of scores then and now.
 
@@ -71,7 +76,7 @@ def score_drift(
         psi = float(((q - p) * np.log(q / p)).sum())
         freedom = max(int(occurs.sum()) - 1, 1)
         noise = float(stats.chi2.ppf(0.95, freedom) * (1 / old.sum() + 1 / new.sum()))
-        verdict, advice = _verdict(psi, noise, fitted_as_of)
+        verdict, advice = _verdict(psi, noise, fitted_as_of, lang)
         rows.append((name, psi, noise, verdict, advice))
         shares.append(
             pd.DataFrame(
@@ -89,9 +94,20 @@ def score_drift(
     return Drift(table, pd.concat(shares, ignore_index=True))
 
 
-def _verdict(psi: float, noise: float, fitted_as_of: str | None) -> tuple[str, str]:
-    if psi <= max(SHIFTED, noise):
-        return "stable", "Keep the cuts."
-    if psi <= REFIT:
-        return "shifted", "Keep the cuts, look at shares: the population moves."
-    return "refit", f"Fit again: the cuts of {fitted_as_of} no longer divide these users evenly."
+#: What to do, in English and Chinese.
+_ADVICE = {
+    "stable": {"en": "Keep the cuts.", "zh": "沿用现有切点。"},
+    "shifted": {
+        "en": "Keep the cuts, look at shares: the population moves.",
+        "zh": "沿用现有切点，关注各分值占比：人群在变化。",
+    },
+    "refit": {
+        "en": "Fit again: the cuts of {day} no longer divide these users evenly.",
+        "zh": "重新拟合：{day} 的切点已不能均匀划分当前用户。",
+    },
+}
+
+
+def _verdict(psi: float, noise: float, fitted_as_of: str | None, lang: str | None) -> tuple[str, str]:
+    verdict = "stable" if psi <= max(SHIFTED, noise) else "shifted" if psi <= REFIT else "refit"
+    return verdict, _ADVICE[verdict]["zh" if lang == "zh" else "en"].format(day=fitted_as_of)

@@ -163,7 +163,7 @@ class FittedRFM(Fitted):
         for name in DIMENSIONS:
             table = _engine.collect(scored.group_by(SCORES[name]).agg(nw.len().alias("rows")))
             now[name] = np.bincount(table[SCORES[name]], weights=table["rows"], minlength=self.n_bins + 1)[1:]
-        return score_drift(self.score_counts, now, fitted_as_of=self.fitted_on.as_of, as_of=as_of)
+        return score_drift(self.score_counts, now, fitted_as_of=self.fitted_on.as_of, as_of=as_of, lang=self.lang)
 
     def summary(self, log: OrderLog, *, as_of: Timestamp) -> SegmentSummary:
         """How many users and how much money each segment holds, with what to do.

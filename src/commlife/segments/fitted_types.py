@@ -34,6 +34,16 @@ WORDS: dict[str, dict[str, tuple[str, str]]] = {
     "categories": {"en": ("many categories", "few categories"), "zh": ("品类广", "品类窄")},
     "discount_share": {"en": ("at a discount", "at full price"), "zh": ("爱折扣", "买原价")},
 }
+#: What the numbers themselves are called.
+BEHAVIOUR_LABELS: dict[str, dict[str, str]] = {
+    "recency_days": {"en": "days since\nlast order", "zh": "距上次\n下单天数"},
+    "orders_per_28d": {"en": "orders in\n28 days", "zh": "28 天\n订单数"},
+    "mean_order": {"en": "money\nan order", "zh": "客单价"},
+    "weekend_share": {"en": "share on\nweekends", "zh": "周末\n占比"},
+    "units_per_order": {"en": "units\nan order", "zh": "连带率"},
+    "categories": {"en": "categories", "zh": "品类数"},
+    "discount_share": {"en": "share at\na discount", "zh": "折扣\n占比"},
+}
 _MIDDLE = {"en": "in the middle", "zh": "居中"}
 _JOIN = {"en": ", ", "zh": "、"}
 #: Standard deviations from the mean of all users at which a number is worth a word.

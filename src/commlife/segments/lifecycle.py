@@ -38,12 +38,12 @@ State = Literal["new", "existing", "active", "returned", "silent", "churned"]
 
 #: What to do with the users in a state, in English and Chinese.
 ACTIONS: dict[str, dict[str, str]] = {
-    "new": {"en": "Welcome; help with the second order this week.", "zh": "欢迎;本周促成第二单。"},
-    "existing": {"en": "Treat as active: their first order lies before the log.", "zh": "按活跃维护:首单早于日志。"},
-    "active": {"en": "Keep: recommend a further category.", "zh": "保持:推荐更多品类。"},
-    "returned": {"en": "Thank for coming back; ask what had been missing.", "zh": "感谢回归;询问此前的不满。"},
-    "silent": {"en": "Call back now, while a return is likely.", "zh": "趁可能回归,立即回访。"},
-    "churned": {"en": "Broad campaigns only; no calls.", "zh": "仅随大促触达,不投入人工。"},
+    "new": {"en": "Welcome; help with the second order this week.", "zh": "欢迎；本周促成第二单。"},
+    "existing": {"en": "Treat as active: their first order lies before the log.", "zh": "按活跃维护：首单早于日志。"},
+    "active": {"en": "Keep: recommend a further category.", "zh": "保持：推荐更多品类。"},
+    "returned": {"en": "Thank for coming back; ask what had been missing.", "zh": "感谢回归；询问此前的不满。"},
+    "silent": {"en": "Call back now, while a return is likely.", "zh": "趁可能回归，立即回访。"},
+    "churned": {"en": "Broad campaigns only; no calls.", "zh": "仅随大促触达，不投入人工。"},
 }
 
 _DAY = 86_400_000_000  # microseconds
@@ -66,7 +66,8 @@ class Lifecycle(Spec):
         silent_after: Periods without an order after which a user is silent.
         churned_after: Periods without an order after which a silence is called long; above ``silent_after``.
         washout: Users first seen within it are existing, not new, such as ``"28D"``.
-        by: Attributes of users (those of the first order that counts) to split all tables by.
+        by: Attributes of users (those of the first order that counts) to split all tables by: ``"community"``,
+            ``"channel"``, ..., or columns of the host's own that the log carries (``keep``).
         lang: Language of ``next_action``, ``"en"`` or ``"zh"``.
 
     Examples:
@@ -177,11 +178,17 @@ class FittedLifecycle:
         )
         return wide[list(STATES)].astype(np.int64)
 
-    def plot(self, ax: Any = None) -> Any:
-        """The stocks over time, base above and silence below the line; returns the matplotlib Axes."""
-        from commlife.segments.figures import draw_lifecycle
+    def plot(self, ax: Any = None, *, kind: Literal["stocks", "flows"] = "stocks") -> Any:
+        """The stocks over time, base above and silence below the line, or the flows into and out of the base.
 
-        return draw_lifecycle(self, ax)
+        Raises:
+            ConfigError: If ``kind`` is neither.
+        """
+        from commlife.segments.figures import draw_flows, draw_lifecycle
+
+        if kind not in ("stocks", "flows"):
+            raise ConfigError.unknown_name("kind", kind, ("stocks", "flows"))
+        return draw_lifecycle(self, ax) if kind == "stocks" else draw_flows(self, ax)
 
     def __repr__(self) -> str:
         newest = self.counts[self.counts["period"] == self.counts["period"].max()].groupby("state")["users"].sum()

@@ -76,6 +76,12 @@ class OutreachReadout:
             "adjusted for recency, frequency and order value at the time. Leave a random part uncalled to know."
         )
 
+    def plot(self, ax: Any = None) -> Any:
+        """What followed on the contacts of each list and channel, with intervals; returns the matplotlib Axes."""
+        from commlife.segments.figures import draw_outreach
+
+        return draw_outreach(self, ax)
+
     def __repr__(self) -> str:
         return f"OutreachReadout({int(self.table['contacts'].iloc[-1]):,} contacts. {self.verdict})"
 

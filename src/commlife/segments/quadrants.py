@@ -16,8 +16,8 @@ __all__ = ["QUADRANTS", "Quadrants", "quadrants"]
 
 #: By (value is high, churn is high): name, Chinese name, action, Chinese action.
 QUADRANTS = {
-    (True, False): ("keep", "维护", "Thank and reward; no discounts.", "致谢与奖励;无需折扣。"),
-    (True, True): ("rescue", "挽留", "Call in person this week; ask why.", "本周人工回访,询问原因。"),
+    (True, False): ("keep", "维护", "Thank and reward; no discounts.", "致谢与奖励；无需折扣。"),
+    (True, True): ("rescue", "挽留", "Call in person this week; ask why.", "本周人工回访，询问原因。"),
     (False, False): ("grow", "提升", "Recommend a second category; bundles.", "推荐第二品类与组合。"),
     (False, True): ("let go", "放缓", "Broad campaigns only.", "仅随大促触达。"),
 }
@@ -33,12 +33,14 @@ class Quadrants:
         table: A row a quadrant: ``quadrant, name_zh, users, share, mean_value, mean_churn, next_action``.
         value_cut: Users above it have high value.
         churn_cut: Users above it have high churn.
+        lang: Language of ``next_action`` and of the figure.
     """
 
     users: Any
     table: pd.DataFrame
     value_cut: float
     churn_cut: float
+    lang: Literal["en", "zh"] = "en"
 
     def to_frame(self) -> pd.DataFrame:
         """The table of the four quadrants."""
@@ -125,7 +127,7 @@ def quadrants(
         }
     )
     kind = _engine.from_host(value).implementation
-    return Quadrants(_engine.frame_like(both, kind), table, at_value, at_churn)
+    return Quadrants(_engine.frame_like(both, kind), table, at_value, at_churn, lang)
 
 
 def _column(frame: Any, column: str, name: str) -> pd.DataFrame:

@@ -16,7 +16,10 @@ from commlife.features.flows import NEVER, Runs, activity_runs
 from commlife.orders.calendar import Period, Timestamp, day_number, day_text
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from commlife.orders import OrderLog
+    from commlife.segments.lifecycle import Lifecycle
 
 __all__ = ["ReturnCurve", "return_curve", "returns_by_gap"]
 
@@ -29,7 +32,9 @@ class ReturnCurve:
         table: A row a gap (periods since the last order, 0 = ordered in the newest one): ``gap``, ``at_risk`` (users
             times ends of periods at which the gap was that long, with ``within`` further periods seen), ``returned``
             (of them, ordered within the next ``within`` periods), ``rate``, ``low``, ``high`` (95% Wilson; users are
-            counted once for each of their silences, so read the interval as a lower bound on the uncertainty).
+            counted once for each of their silences, so read the interval as a lower bound on the uncertainty),
+            ``came_back`` (share of those at this gap who ordered again later, as far as the longest silence that could
+            be followed: the product-limit estimate of Kaplan & Meier 1958).
         period: The grid.
         within: Periods in which a return counts.
     """
@@ -57,6 +62,45 @@ class ReturnCurve:
         first = int(above.max()) + 1 if len(above) else 0
         return first if first <= int(self.table["gap"].max()) else None
 
+    def lifecycle(self, *, silent_below: float = 0.6, churned_below: float = 0.1, **settings: Any) -> Lifecycle:
+        """A lifecycle whose thresholds are learned from this log.
+
+        Users are silent from the shortest gap on at which fewer than ``silent_below`` return within ``within``
+        periods, and churned from that on at which fewer than ``churned_below`` do. ``table["came_back"]`` at these
+        gaps says which share of them came back all the same.
+
+        Args:
+            silent_below: Chance of a return below which a user is called silent.
+            churned_below: Chance below which the silence is called long.
+            **settings: Further settings of :class:`~commlife.segments.Lifecycle`.
+
+        Raises:
+            ConfigError: If the probabilities are not in order.
+            InsufficientDataError: If the chance never stays below one of them in this log.
+        """
+        from commlife.segments.lifecycle import Lifecycle
+
+        silent, churned = self.threshold(silent_below), self.threshold(churned_below)
+        if churned_below >= silent_below:
+            raise ConfigError(
+                f"churned_below lies below silent_below; seen {churned_below!r:.20} and {silent_below!r:.20}."
+            )
+        if silent is None or churned is None:
+            lowest = float(self.table["rate"].min())
+            raise InsufficientDataError(
+                f"the chance of a return stays at {lowest:.0%} or above in all {len(self.table)} gaps that this log "
+                "can follow. Use higher probabilities, or a longer log."
+            )
+        silent = max(silent, 1)
+        churned = max(churned, silent + 1)
+        return Lifecycle(period=self.period, silent_after=silent, churned_after=churned, **settings)
+
+    def plot(self, ax: Any = None) -> Any:
+        """The chance of a return by the length of the silence; returns the matplotlib Axes."""
+        from commlife.segments.figures import draw_returns
+
+        return draw_returns(self, ax)
+
     def __repr__(self) -> str:
         return f"ReturnCurve({len(self.table)} gaps of {self.period}, returns within {self.within})"
 
@@ -80,7 +124,7 @@ def return_curve(log: OrderLog, *, as_of: Timestamp, period: str = "7D", within:
         >>> log = cl.datasets.make_community(n_users=200, seed=1).log
         >>> curve = return_curve(log, as_of="2025-06-30")
         >>> curve.table.columns.tolist()
-        ['gap', 'at_risk', 'returned', 'rate', 'low', 'high']
+        ['gap', 'at_risk', 'returned', 'rate', 'low', 'high', 'came_back']
     """
     day, grid = day_number(as_of), Period(period)
     if isinstance(within, bool) or not isinstance(within, int) or not 1 <= within <= 1000:
@@ -119,4 +163,23 @@ def returns_by_gap(runs: Runs, *, within: int, period: Period, as_of: int) -> pd
     table = pd.DataFrame(
         {"gap": np.arange(size), "at_risk": at_risk, "returned": returned, "rate": returned / np.maximum(at_risk, 1)}
     )
-    return table.assign(low=low, high=high)[at_risk > 0].reset_index(drop=True)
+    later = _came_back(index, until, users, last=runs.last, size=size)
+    return table.assign(low=low, high=high, came_back=later)[at_risk > 0].reset_index(drop=True)
+
+
+def _came_back(
+    index: NDArray[np.int64], until: NDArray[np.int64], users: NDArray[np.int64], *, last: int, size: int
+) -> NDArray[np.float64]:
+    """Share of those at each gap who order again later: 1 less the product of the chances to stay away."""
+    # At the gap g a user is seen to order or to stay away in the next period if that lies within the log.
+    seen = np.minimum(until - 1, last - index - 1) + 1
+    at_gap, left = np.zeros(size + 1, dtype=np.int64), np.zeros(size + 1, dtype=np.int64)
+    held = seen > 0
+    at_gap[0] += users[held].sum()
+    np.add.at(at_gap, np.minimum(seen[held], size), -users[held])
+    at_gap = np.cumsum(at_gap)[:size]
+    came = (until <= last - index) & (until - 1 < size)
+    np.add.at(left, until[came] - 1, users[came])
+    stay = 1.0 - left[:size] / np.maximum(at_gap, 1)
+    # From the longest gap backwards: the chance to stay away at this gap and at all longer ones.
+    return np.asarray(1.0 - np.cumprod(stay[::-1])[::-1], dtype=np.float64)

@@ -155,6 +155,7 @@ class RFM(Spec):
         for name in DIMENSIONS:
             if name not in (self.cuts or {}):
                 self._warn_of_empty_scores(name, tables[name], overall[name])
+        self._warn_of_groups(groups)
         return FittedRFM(
             n_bins=self.n_bins,
             segment_map=self.resolved_map,
@@ -214,6 +215,22 @@ class RFM(Spec):
             FewerBinsWarning,
             stacklevel=3,
         )
+
+    def _warn_of_groups(self, groups: tuple[GroupCuts, ...]) -> None:
+        """Groups whose own cuts coincide, so that some of their scores stay empty."""
+        tied = {
+            name: [group.group for group in groups if len(set(group.cuts[name])) < self.n_bins - 1]
+            for name in DIMENSIONS
+            if name not in (self.cuts or {})
+        }
+        told = [f"{name} in {len(held):,} of {len(groups):,} groups" for name, held in tied.items() if held]
+        if told:
+            warnings.warn(
+                f"cuts by {self.by} coincide, so that some scores stay empty there: {', '.join(told)}. Give cuts of "
+                "your own for these dimensions, fewer bins, or a larger min_group_users.",
+                FewerBinsWarning,
+                stacklevel=3,
+            )
 
 
 def _counts(users: nw.LazyFrame[Any], column: str, *, grouped: bool) -> pd.DataFrame:

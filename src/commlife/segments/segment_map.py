@@ -18,6 +18,8 @@ __all__ = ["Segment", "SegmentMap"]
 
 #: Scores are written as one digit each.
 FEWEST_BINS, MOST_BINS = 2, 9
+#: What a rule may say of its segment besides the scores.
+_TEXTS = ("name_en", "name_zh", "next_action_en", "next_action_zh")
 
 
 class Segment(Spec):
@@ -93,7 +95,7 @@ class SegmentMap(Spec):
     @classmethod
     def from_rules(
         cls,
-        rules: Mapping[str, Mapping[str, tuple[int, int] | int]],
+        rules: Mapping[str, Mapping[str, tuple[int, int] | int | str]],
         *,
         n_bins: int = 5,
         otherwise: str | None = None,
@@ -102,7 +104,8 @@ class SegmentMap(Spec):
 
         Args:
             rules: For each segment the scores of ``r``, ``f`` and ``m``: a number, or (lowest, highest), both
-                included. A dimension that is not named may be anything. Segments must not overlap.
+                included. A dimension that is not named may be anything. Segments must not overlap. A rule may
+                carry ``name_en, name_zh, next_action_en, next_action_zh`` as well.
             n_bins: Size of the grid.
             otherwise: Name of the segment of all codes that no rule takes; None demands that none is left.
 
@@ -119,7 +122,8 @@ class SegmentMap(Spec):
             rest = tuple(code for code in grid_codes(n_bins) if code not in taken)
             if rest:
                 codes[otherwise] = (*codes.get(otherwise, ()), *rest)
-        return cls(n_bins=n_bins, segments=tuple(Segment(name=name, codes=held) for name, held in codes.items()))
+        segments = (Segment(name=name, codes=held, **_texts(rules.get(name, {}))) for name, held in codes.items())
+        return cls(n_bins=n_bins, segments=tuple(segments))
 
     def segment_of(self, code: str, *, lang: Literal["en", "zh"] | None = None) -> str:
         """Name of the segment that holds ``code``.
@@ -160,12 +164,16 @@ def grid_codes(n_bins: int) -> list[str]:
     return ["".join(code) for code in itertools.product(digits, repeat=3)]
 
 
+def _texts(rule: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: rule[key] for key in _TEXTS if key in rule}
+
+
 def _codes_of_rule(name: str, rule: Any, n_bins: int) -> tuple[str, ...]:
     if not isinstance(rule, Mapping):
         raise ConfigError(f"rule {name!r} is a mapping such as {{'r': (4, 5)}}; seen {rule!r:.60}.")
-    unknown = [key for key in rule if key not in ("r", "f", "m")]
+    unknown = [key for key in rule if key not in ("r", "f", "m", *_TEXTS)]
     if unknown:
-        raise ConfigError.unknown_name(f"rule {name!r}: the dimension", unknown[0], ("r", "f", "m"))
+        raise ConfigError.unknown_name(f"rule {name!r}: the dimension", unknown[0], ("r", "f", "m", *_TEXTS))
     ranges = [_scores(name, key, rule.get(key, (1, n_bins)), n_bins) for key in ("r", "f", "m")]
     return tuple("".join(str(score) for score in code) for code in itertools.product(*ranges))
 

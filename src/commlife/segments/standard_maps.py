@@ -28,57 +28,57 @@ _ELEVEN = {
     "G": (
         "Champions", "Champions", "冠军客户",
         "Thank and reward; first access to new goods; ask for referrals.",
-        "致谢与奖励;新品优先体验;邀请转介绍。",
+        "致谢与奖励；新品优先体验；邀请转介绍。",
     ),
     "L": (
         "Loyal", "Loyal customers", "忠诚客户",
         "Offer bundles and memberships; ask for reviews.",
-        "推荐组合与会员权益;邀请评价。",
+        "推荐组合与会员权益；邀请评价。",
     ),
     "T": (
         "Potential Loyalist", "Potential loyalists", "潜在忠诚客户",
         "Recommend a second category; make the next order a habit.",
-        "推荐第二品类;促成下一单,养成习惯。",
+        "推荐第二品类；促成下一单，养成习惯。",
     ),
     "N": (
         "New", "New customers", "新客户",
         "Welcome within a week; help with the first orders.",
-        "一周内欢迎;陪伴完成最初几单。",
+        "一周内欢迎；陪伴完成最初几单。",
     ),
     "P": (
         "Promising", "Promising", "有前景客户",
         "Show the range; give a reason for a second order.",
-        "展示品类;给出第二单的理由。",
+        "展示品类；给出第二单的理由。",
     ),
     "A": (
         "Need Attention", "Need attention", "需要关注客户",
         "Remind with what they like before they cool down.",
-        "趁未冷却,以其偏好提醒。",
+        "趁未冷却，以其偏好提醒。",
     ),
     "S": (
         "About To Sleep", "About to sleep", "即将沉睡客户",
         "A light reminder with popular goods; no deep discount yet.",
-        "以爆品轻提醒;暂不深折。",
+        "以爆品轻提醒；暂不深折。",
     ),
     "R": (
         "At Risk", "At risk", "流失风险客户",
         "Call back in person; ask what went wrong; a targeted offer.",
-        "人工回访,询问原因;定向优惠。",
+        "人工回访，询问原因；定向优惠。",
     ),
     "C": (
         "Cannot Lose", "Cannot lose them", "不能失去客户",
         "Call first, today; solve what drove them away.",
-        "当日优先致电;解决其离开的原因。",
+        "当日优先致电；解决其离开的原因。",
     ),
     "H": (
         "Hibernating", "Hibernating", "休眠客户",
         "Low-cost messages with a relevant category; leave it at that.",
-        "以相关品类低成本触达,点到为止。",
+        "以相关品类低成本触达，点到为止。",
     ),
     "X": (
         "Lost", "Lost", "流失客户",
         "Spend nothing on calls; include in broad campaigns only.",
-        "不投入人工;仅随大促触达。",
+        "不投入人工；仅随大促触达。",
     ),
 }  # fmt: skip
 
@@ -86,27 +86,27 @@ _ELEVEN = {
 _OCTANTS = {
     "HHH": (
         "重要价值", "High value", "Keep: service first, membership, early access.",
-        "保持:优先服务、会员权益、新品优先。",
+        "保持：优先服务、会员权益、新品优先。",
     ),
     "HLH": (
         "重要发展", "High value, to develop", "Raise frequency: a second category, a weekly habit.",
-        "提频:第二品类、每周习惯。",
+        "提频：第二品类、每周习惯。",
     ),
     "LHH": (
         "重要保持", "High value, to keep", "Call before they are gone: ask why they stopped.",
-        "主动联系:询问停购原因,防止流失。",
+        "主动联系：询问停购原因，防止流失。",
     ),
     "LLH": (
         "重要挽留", "High value, to win back", "Win back in person with what they bought.",
-        "重点挽回:以其买过的商品人工回访。",
+        "重点挽回：以其买过的商品人工回访。",
     ),
     "HHL": (
         "一般价值", "Regular value", "Raise the order value: bundles, thresholds.",
-        "提客单:组合、满减门槛。",
+        "提客单：组合、满减门槛。",
     ),
     "HLL": (
         "一般发展", "Regular, to develop", "Welcome; make the second order easy.",
-        "欢迎新客;促成第二单。",
+        "欢迎新客；促成第二单。",
     ),
     "LHL": (
         "一般保持", "Regular, to keep", "Remind with their usual goods.",
@@ -122,13 +122,13 @@ _OCTANTS = {
 _NINE = {
     "LL": ("Tried and gone", "试购流失", "Broad campaigns only.", "仅随大促触达。"),
     "LM": ("Lapsed regulars", "流失常客", "A message with their usual goods.", "以常购商品触达。"),
-    "LH": ("Lapsed core", "流失核心", "Call in person; ask why.", "人工回访,询问原因。"),
+    "LH": ("Lapsed core", "流失核心", "Call in person; ask why.", "人工回访，询问原因。"),
     "ML": ("Cooling newcomers", "转冷新客", "Give a reason for the next order.", "给出下一单的理由。"),
     "MM": ("Cooling regulars", "转冷常客", "Remind before they lapse.", "流失前提醒。"),
     "MH": ("Cooling core", "转冷核心", "Call this week.", "本周致电。"),
-    "HL": ("Newcomers", "新客", "Welcome; help with the second order.", "欢迎;陪伴第二单。"),
+    "HL": ("Newcomers", "新客", "Welcome; help with the second order.", "欢迎；陪伴第二单。"),
     "HM": ("Growing", "成长客户", "Recommend a second category.", "推荐第二品类。"),
-    "HH": ("Core", "核心客户", "Thank; ask for referrals.", "致谢;邀请转介绍。"),
+    "HH": ("Core", "核心客户", "Thank; ask for referrals.", "致谢；邀请转介绍。"),
 }
 
 

@@ -22,11 +22,16 @@ class SegmentSummary:
         table: A row a segment of the map, empty ones included, in the order of the map: ``segment, users, user_share,
             monetary`` (major units; the sum of the users' means where the spec says so), ``money_share,
             mean_recency_days, mean_frequency, mean_monetary`` (null where nobody is), ``next_action``.
-        grid: A row a cell of the recency by frequency grid: ``r_score, f_score, users, monetary``.
+        grid: A row a cell of the recency by frequency grid: ``r_score, f_score, users, monetary, segment`` (the one
+            that holds most of its users).
+        n_bins: Scores of the grid.
+        lang: Language of the names, None for the map's own.
     """
 
     table: pd.DataFrame
     grid: pd.DataFrame
+    n_bins: int = 5
+    lang: str | None = None
 
     def to_frame(self) -> pd.DataFrame:
         """The table of segments."""
@@ -61,4 +66,10 @@ def summarise(cells: pd.DataFrame, segment_map: SegmentMap, *, scale: int, lang:
     table.insert(4, "money_share", table["minor"] / whole if whole else np.nan)
     grid = cells.groupby(["r_score", "f_score"], as_index=False)[["users", "minor"]].sum()
     grid["monetary"] = grid["minor"] / scale
-    return SegmentSummary(table.drop(columns="minor"), grid.drop(columns="minor"))
+    named = cells.assign(
+        segment=cells["rfm_code"].map(segment_map.labels("zh" if lang == "zh" else "en" if lang else None))
+    )
+    most = named.groupby(["r_score", "f_score", "segment"]).agg(users=("users", "sum")).reset_index()
+    most = most.sort_values(["users", "segment"], ascending=[False, True]).drop_duplicates(["r_score", "f_score"])
+    grid = grid.merge(most[["r_score", "f_score", "segment"]], on=["r_score", "f_score"], how="left")
+    return SegmentSummary(table.drop(columns="minor"), grid.drop(columns="minor"), segment_map.n_bins, lang)
