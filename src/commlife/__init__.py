@@ -108,8 +108,14 @@ if TYPE_CHECKING:
     from commlife.features import purchase_summary as purchase_summary
     from commlife.features import repurchase_cycles as repurchase_cycles
     from commlife.metrics import BusinessMetrics as BusinessMetrics
+    from commlife.metrics import Funnel as Funnel
+    from commlife.metrics import KFactor as KFactor
+    from commlife.metrics import RevenueTree as RevenueTree
     from commlife.metrics import business_metrics as business_metrics
+    from commlife.metrics import k_factor as k_factor
     from commlife.metrics import metric_dictionary as metric_dictionary
+    from commlife.metrics.funnel import funnel as funnel
+    from commlife.metrics.revenue_tree import revenue_tree as revenue_tree
     from commlife.orders import CleaningRules as CleaningRules
     from commlife.orders import OrderLog as OrderLog
     from commlife.report import WeeklyReport as WeeklyReport
@@ -177,8 +183,14 @@ _HOMES = {
     "features": ("purchase_summary", "repurchase_cycles"),
     "metrics": (
         "BusinessMetrics",
+        "Funnel",
+        "KFactor",
+        "RevenueTree",
         "business_metrics",
+        "funnel",
+        "k_factor",
         "metric_dictionary",
+        "revenue_tree",
     ),
     "segments": (
         "BehaviourTypes",

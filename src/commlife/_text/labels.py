@@ -63,6 +63,14 @@ _LABELS: dict[str, tuple[str, str]] = {
     "cac": ("Cost per new payer", "获客成本"),
     "roas": ("Return on spend", "投入产出比"),
     "roi": ("Return on investment", "投资回报率"),
+    # parts of a change in revenue
+    "effect_payers": ("Payers", "付费用户数"),
+    "effect_mix": ("Mix of groups", "结构"),
+    "effect_frequency": ("Frequency", "下单频次"),
+    "effect_order_value": ("Order value", "客单价"),
+    "effect_other": ("Other refunds", "其他退款"),
+    "net_before": ("Before", "上期"),
+    "net_after": ("After", "本期"),
     # columns
     "user_id": ("User", "用户"),
     "community": ("Community", "社区"),

@@ -29,12 +29,8 @@ def user_days(asked: Asked, events: nw.LazyFrame[Any] | None) -> nw.LazyFrame[An
     days = orders.select(*names)
     if events is None:
         return days.unique()
-    seen = events.select(*names).unique()
-    if seen.implementation is not days.implementation:
-        types = {name: name for name in names}
-        seen = _engine.lazy_like(_engine.collect(seen), days, types=types)
     schema = days.collect_schema()
-    alike = seen.select(*(nw.col(name).cast(schema[name]) for name in names))
+    alike = events.select(*(nw.col(name).cast(schema[name]) for name in names))
     return nw.concat([days.unique(), alike], how="vertical").unique()
 
 

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from commlife.errors import ConfigError
 
-__all__ = ["Faults", "check_log", "whole_number"]
+if TYPE_CHECKING:
+    from commlife.orders import OrderLog
+
+__all__ = ["GROUPS", "Faults", "check_group", "check_log", "whole_number"]
+
+#: Attributes of an order that make groups.
+GROUPS = ("community", "channel", "category", "coupon_id")
 
 T = TypeVar("T")
 
@@ -55,3 +61,12 @@ def check_log(log: object, what: str) -> None:
 
     if not isinstance(log, OrderLog):
         raise ConfigError(f"{what} takes an OrderLog; seen {type(log).__name__}. Make one with OrderLog.from_frame.")
+
+
+def check_group(log: OrderLog, by: object) -> None:
+    """Refuse a group that is not an attribute of orders, or that the log lacks."""
+    if by is None:
+        return
+    if not isinstance(by, str) or by not in GROUPS:
+        raise ConfigError.unknown_name("by: the group", by, GROUPS)
+    log.require(by, why=f"by={by!r}")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from commlife.metrics._plans import Asked
     from commlife.orders import OrderLog
 
-__all__ = ["households_of", "read_events", "read_table", "same_ids", "spend_of"]
+__all__ = ["beside", "households_of", "read_events", "read_table", "same_ids", "spend_of"]
 
 MICROSECONDS_A_DAY = 86_400_000_000
 
@@ -127,6 +127,17 @@ def same_ids(frame: nw.LazyFrame[Any], log: OrderLog, columns: tuple[str, ...], 
                 f"{what}: {name} is of type {schema[name]} and the log's user_id of type {wanted}: "
                 "nobody would be found. Convert one of them."
             )
+
+
+def beside(frame: nw.LazyFrame[Any], log: OrderLog) -> nw.LazyFrame[Any]:
+    """A plan that can be joined with the log's: settled where the kinds agree, carried over where they do not.
+
+    Two DuckDB relations may be of different connections, and do not tell: they are carried over too.
+    """
+    kind = log._frame.implementation
+    if frame.implementation is kind and kind is not nw.Implementation.DUCKDB:
+        return _engine.settle(frame)
+    return _engine.lazy_like(_engine.collect(frame), log._frame, types={"user_id": "user_id"})
 
 
 def read_table(frame: Any, columns: tuple[str, ...], what: str) -> pd.DataFrame:

@@ -55,7 +55,7 @@ def bootstrap_ratios(
     ends = np.full((len(pairs), 2, n_cells), np.nan)
     for at in range(n_cells):  # cells are few: periods x groups
         rows = slice(begin[at], begin[at + 1])
-        if size[at] < 2:
+        if size[at] == 0 or size[at] + (0 if idle is None else idle[at]) < 2:
             continue  # one user says nothing of how users differ
         held = sums[rows]
         if size[at] > BLOCKS:

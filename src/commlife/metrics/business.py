@@ -14,8 +14,8 @@ from commlife import _engine
 from commlife._text import check_language
 from commlife.errors import ConfigError, InsufficientDataError
 from commlife.metrics._activity import MONTH_DAYS, WINDOWS, activity_sums, user_days
-from commlife.metrics._arguments import Faults, check_log, whole_number
-from commlife.metrics._host import households_of, read_events, same_ids, spend_of
+from commlife.metrics._arguments import Faults, check_group, check_log, whole_number
+from commlife.metrics._host import beside, households_of, read_events, same_ids, spend_of
 from commlife.metrics._plans import Asked, OrderSums, line_sums, order_sums, product_sums
 from commlife.metrics._table import Grid, Ratios
 from commlife.metrics.definitions import METRICS, metric_labels
@@ -27,9 +27,6 @@ if TYPE_CHECKING:
     from commlife.orders import OrderLog
 
 __all__ = ["BusinessMetrics", "business_metrics"]
-
-#: Attributes of an order that make groups.
-GROUPS = ("community", "channel", "category", "coupon_id")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -289,7 +286,7 @@ def _event_days(events: Any, asked: Asked) -> nw.LazyFrame[Any]:
     names = {name: name for name in ("user_id", "time", *asked.groups)}
     seen = read_events(events, names, as_of=asked.day, timezone=asked.log.timezone, what=what)
     same_ids(seen, asked.log, ("user_id",), what)
-    return _engine.settle(seen.select("user_id", "day", *asked.groups).unique())
+    return beside(seen.select("user_id", "day", *asked.groups).unique(), asked.log)
 
 
 def _seen_from(asked: Asked, seen: nw.LazyFrame[Any] | None) -> int:
@@ -337,7 +334,7 @@ def _checked(
     day = faults.take(lambda: day_number(as_of))
     grid = faults.take(lambda: Period(period))
     wash = None if washout is None else faults.take(lambda: Duration(washout))
-    faults.take(lambda: _check_group(log, by))
+    faults.take(lambda: check_group(log, by))
     counted = faults.take(lambda: households_of(households, by))
     if last is not None:
         faults.take(lambda: whole_number(last, "last", least=1))
@@ -355,14 +352,6 @@ def _checked(
     absent = pd.DataFrame(listed, columns=["metric", "reason"])
     per_user = n_boot > 0 and any(METRICS[name].interval == "bootstrap" for name in wanted)
     return _Checked(Asked(log, day, grid, by, wash, per_user), wanted, absent, counted)
-
-
-def _check_group(log: OrderLog, by: str | None) -> None:
-    if by is None:
-        return
-    if by not in GROUPS:
-        raise ConfigError.unknown_name("by: the group", by, GROUPS)
-    log.require(by, why=f"by={by!r}")
 
 
 def _absent(log: OrderLog, households: object, spend: object) -> dict[str, str]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from commlife._figures.colours import ACCENT, INK, QUIET
+from commlife._figures.colours import ACCENT, BAD, GOOD, INK, QUIET
 from commlife._text import Language, label
 from commlife.errors import ConfigError
 from commlife.metrics.definitions import METRICS
@@ -15,8 +15,11 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from commlife.metrics.business import BusinessMetrics
+    from commlife.metrics.funnel import Funnel
+    from commlife.metrics.revenue_tree import RevenueTree
+    from commlife.metrics.viral import KFactor
 
-__all__ = ["metric_lines"]
+__all__ = ["funnel_bars", "group_bars", "k_lines", "metric_lines", "waterfall"]
 
 #: Groups that get a colour and a name; the others stay grey behind them.
 _NAMED_GROUPS = 5
@@ -71,7 +74,8 @@ def metric_lines(asked: BusinessMetrics, metric: str, *, ax: Axes | None, lang: 
             mine = table[table[asked.by].isna()] if pd.isna(group) else table[table[asked.by] == group]
             ax.plot(mine["period"], mine[metric], color=colour, linestyle=dash, label=str(group), zorder=2)
         ax.legend(fontsize=8, frameon=False, ncols=min(5, len(named)))
-        ax.set_title(f"{name}: {label(asked.by, lang)}", loc="left", color=INK)
+        groups = label(asked.by, lang)
+        ax.set_title(f"{name}（按{groups}）" if lang == "zh" else f"{name} by {groups.lower()}", loc="left", color=INK)
     if share:
         ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=None))
     else:
@@ -99,3 +103,166 @@ def _said(values: Any, name: str, *, share: bool, lang: Language) -> str:
         return f"{name}: {now}"
     change = f"{100 * (known[-1] - known[-2]):+.1f} pp" if share else f"{known[-1] / known[-2] - 1:+.0%}"
     return f"{name}: {now} ({change} {'on the period before' if lang == 'en' else '较上期'})"
+
+
+def waterfall(tree: RevenueTree, *, ax: Axes | None, lang: Language) -> Axes:
+    """From the revenue before to the revenue after; see :meth:`RevenueTree.plot`."""
+    row, effects = tree.total.iloc[0], tree.effects
+    ax = new_axes(ax, 8, 4)
+    begin, end = float(row["net_before"]), float(row["net_after"])
+    names = ["net_before", *(f"effect_{name}" for name in effects), "net_after"]
+    level, tops = begin, [begin]
+    ax.bar(0, begin, color="0.75", width=0.62)
+    ax.annotate(f"{begin:,.0f}", (0, begin), (0, 3), textcoords="offset points", ha="center", fontsize=9)
+    for place, value in enumerate(effects.values(), start=1):
+        # Hatched where money was lost: seen in black and white too.
+        colour, hatch = (GOOD, "") if value >= 0 else (BAD, "//")
+        ax.bar(place, value, bottom=level, width=0.62, color=colour, hatch=hatch, edgecolor="white", linewidth=0)
+        ax.plot([place - 0.69, place + 0.31], [level, level], color=QUIET, linewidth=0.7)
+        level += value
+        tops.append(level)
+        top = max(level, level - value)
+        ax.annotate(f"{value:+,.0f}", (place, top), (0, 3), textcoords="offset points", ha="center", fontsize=9)
+    last = len(effects) + 1
+    ax.plot([last - 0.69, last + 0.31], [level, level], color=QUIET, linewidth=0.7)
+    ax.bar(last, end, color="0.75", width=0.62)
+    ax.annotate(f"{end:,.0f}", (last, end), (0, 3), textcoords="offset points", ha="center", fontsize=9)
+    shown = [label(name, lang) for name in names]
+    shown[0] += f"\n{tree.before}"
+    shown[-1] += f"\n{tree.after}"
+    ax.set_xticks(range(len(names)), shown)
+    lowest, highest = min(tops), max(tops)
+    # The bars begin at 0 unless that would hide the parts; a broken axis says so.
+    if lowest > 0 and (highest - lowest) < 0.25 * highest:
+        floor = lowest - 0.6 * (highest - lowest)
+        ax.set_ylim(floor, highest + 0.25 * (highest - lowest))
+        note = f"axis begins at {floor:,.0f}" if lang == "en" else f"纵轴从 {floor:,.0f} 起"
+        ax.set_ylabel(note, fontsize=8, color=QUIET)
+    else:
+        ax.margins(y=0.12)
+    ax.yaxis.set_major_formatter(lambda value, _: f"{value:,.10g}")
+    ax.tick_params(colors=QUIET, labelcolor=INK)
+    ax.set_title(_change_said(tree, lang), loc="left", color=INK)
+    plain(ax)
+    return ax
+
+
+def _change_said(tree: RevenueTree, lang: Language) -> str:
+    """The change, and its largest part."""
+    row = tree.total.iloc[0]
+    change, base = float(row["change"]), float(row["net_before"])
+    largest = max(tree.effects, key=lambda name: abs(tree.effects[name]))
+    share = f" ({change / base:+.1%})" if base > 0 else ""
+    part = label(f"effect_{largest}", lang)
+    if lang == "zh":
+        return f"净收入 {change:+,.0f}{share}，其中最大的是{part} {tree.effects[largest]:+,.0f}"
+    return f"Net revenue {change:+,.0f}{share}; the largest part is {part.lower()}, {tree.effects[largest]:+,.0f}"
+
+
+#: How each part of a change is drawn: colour and hatch.
+_PARTS = {
+    "payers": ("#0072b2", ""),
+    "mix": ("#cc79a7", "xx"),
+    "frequency": ("#e69f00", "//"),
+    "order_value": ("#009e73", ".."),
+    "other": ("#999999", ""),
+}
+_BARS = 12
+
+
+def group_bars(tree: RevenueTree, *, ax: Axes | None, lang: Language) -> Axes:
+    """The parts of the largest changes, a bar a group; see :meth:`RevenueTree.plot`."""
+    if tree.by is None:
+        raise ConfigError('by_group=True needs a tree with groups: revenue_tree(..., by="community").')
+    shown = tree.table.head(_BARS).iloc[::-1].reset_index(drop=True)
+    ax = new_axes(ax, 8, 1.4 + 0.36 * len(shown))
+    up, down = [0.0] * len(shown), [0.0] * len(shown)
+    for name in tree.effects:
+        colour, hatch = _PARTS[name]
+        for place, value in enumerate(shown[name]):
+            at = up if value >= 0 else down
+            ax.barh(place, value, left=at[place], color=colour, hatch=hatch, edgecolor="white", linewidth=0, height=0.7)
+            at[place] += value
+        ax.bar(0, 0, color=colour, hatch=hatch, edgecolor="white", label=label(f"effect_{name}", lang))
+    ax.plot(shown["change"], range(len(shown)), linestyle="none", marker="D", color=INK, markersize=4,
+            label="Change" if lang == "en" else "变动")  # fmt: skip
+    ax.axvline(0, color=INK, linewidth=0.8)
+    ax.set_yticks(range(len(shown)), [str(group) for group in shown[tree.by]])
+    ax.xaxis.set_major_formatter(lambda value, _: f"{value:+,.10g}" if value else "0")
+    ax.tick_params(colors=QUIET, labelcolor=INK)
+    ax.legend(fontsize=8, frameon=False, ncols=6, loc="upper center", bbox_to_anchor=(0.5, -0.08))
+    ax.set_title(_change_said(tree, lang), loc="left", color=INK)
+    plain(ax)
+    return ax
+
+
+def funnel_bars(way: Funnel, group: Any, *, ax: Axes | None, lang: Language) -> Axes:
+    """A bar a step; see :meth:`Funnel.plot`."""
+    table = way.table
+    if group is not None:
+        if way.by is None or not (table[way.by] == group).any():
+            names = [] if way.by is None else table[way.by].drop_duplicates().tolist()
+            raise ConfigError(f"group is one of {names!r:.200}; seen {group!r:.60}.")
+        table = table[table[way.by] == group]
+    counts = table.groupby("step", sort=False)[["users", "maturing"]].sum().reindex(list(way.steps))
+    users = counts["users"].to_numpy()
+    ax = new_axes(ax, 8, 0.9 + 0.62 * len(users))
+    places = range(len(users))
+    ax.barh(places, users, color=ACCENT, height=0.62)
+    for place, n in enumerate(users):
+        of_first = f"{n / users[0]:.1%}" if users[0] else ""
+        ax.annotate(
+            f"{n:,}  {of_first}", (n, place), (5, 0), textcoords="offset points", va="center", fontsize=9, color=INK
+        )
+        if place:
+            before = users[place - 1]
+            said = "" if not before else f"↓ {n / before:.1%}"
+            ax.annotate(
+                said, (0, place - 0.5), (6, 0), textcoords="offset points", va="center", fontsize=8, color=QUIET
+            )
+    ax.set_yticks(places, list(way.steps))
+    ax.invert_yaxis()
+    ax.set_xlim(0, max(float(users[0]), 1.0) * 1.18)
+    ax.xaxis.set_major_formatter(lambda value, _: f"{value:,.10g}")
+    ax.tick_params(colors=QUIET, labelcolor=INK)
+    plain(ax)
+    ax.set_title(_loss_said(way, users, lang), loc="left", color=INK)
+    return ax
+
+
+def _loss_said(way: Funnel, users: Any, lang: Language) -> str:
+    """The step at which most of those before it were lost."""
+    rates = [(users[k] / users[k - 1], k) for k in range(1, len(users)) if users[k - 1]]
+    if not rates:
+        return "Nobody's time is up yet" if lang == "en" else "尚无用户走完观察期"
+    rate, k = min(rates)
+    if lang == "zh":
+        return f"流失最多：{way.steps[k - 1]} → {way.steps[k]}，{rate:.1%} 走到下一步"
+    return f"Most are lost from {way.steps[k - 1]} to {way.steps[k]}: {rate:.1%} go on"
+
+
+def k_lines(viral: KFactor, *, ax: Axes | None, lang: Language) -> Axes:
+    """K over cohorts; see :meth:`KFactor.plot`."""
+    table = viral.table[viral.table["complete"]]
+    ax = new_axes(ax, 8, 3.6)
+    ax.fill_between(table["period"], table["k_low"], table["k_high"], color="0.88")
+    ax.plot(table["period"], table["k"], color=ACCENT, marker="o", markersize=3.5)
+    highest = float(table[["k", "k_high"]].max().max()) if len(table) else 0.0
+    if highest > 0.5:
+        ax.axhline(1.0, color=BAD, linewidth=1, linestyle="--")
+        note = "1: grows by invitations alone" if lang == "en" else "1：仅靠邀请即可增长"
+        ax.annotate(
+            note, (0, 1), (4, 3), xycoords=("axes fraction", "data"), textcoords="offset points", fontsize=8, color=BAD
+        )
+    ax.set_ylim(bottom=0)
+    ax.tick_params(colors=QUIET, labelcolor=INK)
+    said = f"{viral.k:.2f}" if viral.k == viral.k else "–"
+    ax.set_title(
+        f"K 因子 {said}：每位新用户在 {viral.window[:-1]} 天内带来的新用户"
+        if lang == "zh"
+        else f"K factor {said}: users brought by each new user within {viral.window[:-1]} days",
+        loc="left",
+        color=INK,
+    )
+    plain(ax)
+    return ax
