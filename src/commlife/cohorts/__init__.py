@@ -1,5 +1,6 @@
 """Cohorts: what became of the users who came together, which leak opened this week, and what to plan."""
 
+from commlife.cohorts.aggregation import Aggregation
 from commlife.cohorts.alerts import RetentionAlerts, retention_alerts
 from commlife.cohorts.curve import RetentionCurve, retention_curve
 from commlife.cohorts.drivers import FittedRetentionDrivers, RetentionDrivers
@@ -9,6 +10,7 @@ from commlife.cohorts.question import CohortQuestion
 from commlife.cohorts.table import CohortTable, cohort_table
 
 __all__ = [
+    "Aggregation",
     "CohortQuestion",
     "CohortTable",
     "FittedGrowthPlanner",

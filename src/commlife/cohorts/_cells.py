@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from commlife._engine import NONE_BEFORE, collect, lazy_like, settle, with_previous
+from commlife.cohorts.aggregation import Aggregation, Own, users_of_periods
 from commlife.cohorts.question import CohortQuestion
 from commlife.errors import ConfigError
 from commlife.features.periods import with_period_index
@@ -44,6 +45,7 @@ class Asked:
 
     log: OrderLog
     question: CohortQuestion
+    own_measure: Own | None = None
 
     @cached_property
     def period(self) -> Period:
@@ -93,6 +95,10 @@ class Asked:
         """One row a user and period with an order that counts: user_id, index, and what the measure needs of them."""
         dated = self.dated(self.counting())
         measure = self.question.measure
+        if isinstance(measure, Aggregation):
+            if self.own_measure is None:
+                raise ConfigError(f"the measure {measure.name!r} is your own: ask cohort_table for it again.")
+            return settle(users_of_periods(self.own_measure, self.log, self.as_of, dated))
         if measure in ("repurchase", "orders", "frequency"):
             return dated.group_by("user_id", "index").agg(nw.len().alias("orders"))
         if measure == "aov":
@@ -129,14 +135,37 @@ class Asked:
         """One row a payer: own attributes (at a tie the least value); ``subsidised`` tells the first order's coupon."""
         needed = tuple(dict.fromkeys("coupon_id" if name == "subsidised" else name for name in names))
         self.log.require(*needed, why=f"a cohort table by {', '.join(names)}")
+        held = [name for name in needed if name in ("item_id", "category") and self.log.has("order_id")]
+        plain = [name for name in needed if name not in held]
         firsts = self.firsts.select("user_id", "first_us")
-        orders = self.counting(*needed).select("user_id", "us", *needed)
-        of_first = orders.join(firsts, on="user_id", how="inner").filter(nw.col("us") == nw.col("first_us"))
-        own = of_first.group_by("user_id").agg(*(nw.col(name).min() for name in needed))
+        orders = self.counting(*plain).join(firsts, on="user_id", how="inner")
+        own = firsts.select("user_id")
+        if plain:
+            of_first = orders.filter(nw.col("us") == nw.col("first_us"))
+            own = of_first.group_by("user_id").agg(*(nw.col(name).min() for name in plain))
+        for name in held:
+            own = own.join(self._most_bought_first(name), on="user_id", how="left")
         if "subsidised" in names:
             organic = nw.when(nw.col("coupon_id").is_null()).then(nw.lit("organic"))
             own = own.with_columns(organic.otherwise(nw.lit("subsidised")).alias("subsidised"))
         return own.select("user_id", *names)
+
+    def _most_bought_first(self, name: str) -> Plan:
+        """user_id and the item or category on which most money of the first order was spent; at a tie the least."""
+        held = self.first_orders_hold(name).group_by("user_id", "value").agg(nw.col("minor").sum())
+        held = settle(held.with_columns(nw.col("minor").cast(nw.Int64)))
+        most = held.group_by("user_id").agg(nw.col("minor").max().alias("most"))
+        chosen = held.join(most, on="user_id", how="inner").filter(nw.col("minor") == nw.col("most"))
+        return chosen.group_by("user_id").agg(nw.col("value").min().alias(name))
+
+    def first_orders_hold(self, name: str) -> Plan:
+        """user_id, value and minor: the lines of a payer's first order that counts, without refunds and nulls."""
+        keys = ["user_id", "order_id"] if self.log.has("order_id") else ["user_id", "us"]
+        orders = self.counting().join(self.firsts, on="user_id", how="inner")
+        orders = orders.filter(nw.col("us") == nw.col("first_us")).select(*keys).unique()
+        bought = self.log._lines(self.as_of, *keys, "minor", name).filter(nw.col("minor") >= 0)
+        lines = bought.select(*keys, "minor", nw.col(name).alias("value")).join(orders, on=keys, how="inner")
+        return lines.filter(~nw.col("value").is_null()).select("user_id", "value", "minor")
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +220,9 @@ def count_cells(asked: Asked, labels: Plan | None = None) -> Cells:
         return _count_active(asked)
     members = asked.members if labels is None else asked.members.join(labels, on="user_id", how="inner")
     placed = _place(members, asked)
-    counts = _COUNTS.get(asked.question.measure, _count_base)(asked, placed)
+    measure = asked.question.measure
+    counting = _count_base if isinstance(measure, Aggregation) else _COUNTS.get(measure, _count_base)
+    counts = counting(asked, placed)
     existing = 0 if asked.existing is None else int(collect(asked.existing.select(nw.len().alias("n")))["n"].iloc[0])
     return Cells(placed.sizes, counts, existing)
 
@@ -231,6 +262,8 @@ def _count_base(asked: Asked, placed: _Placed) -> pd.DataFrame:
     """Active users by age, and of them what the measure asks about."""
     rows = asked.active.join(placed.members.select("user_id", "base"), on="user_id", how="inner")
     measure = asked.question.measure
+    if isinstance(measure, Aggregation):
+        return placed.grouped(rows, own="own", **({"had": "had"} if measure.how == "mean" else {}))
     if measure in ("churn", "recall"):
         kept = (nw.col("index") - nw.col("previous") == 1).cast(nw.Int64)
         return placed.grouped(rows.with_columns(kept.alias("kept")), kept="kept")

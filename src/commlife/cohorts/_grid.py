@@ -13,7 +13,8 @@ import pandas as pd
 
 from commlife._stats.wilson import wilson_interval
 from commlife.cohorts._cells import ACTIVE_AGES, Asked, Cells, group_columns
-from commlife.cohorts.question import SHARES, CohortQuestion
+from commlife.cohorts.aggregation import Aggregation
+from commlife.cohorts.question import CohortQuestion
 from commlife.orders.calendar import days_to_datetime64
 
 __all__ = ["finish", "with_rates"]
@@ -63,7 +64,8 @@ class _Layout:
 
 def finish(cells: Cells, asked: Asked) -> pd.DataFrame:
     """The long table: group, cohort, age, users, size, value where the measure has one, rate, low, high."""
-    question, scale = asked.question, asked.log.scale
+    question = asked.question
+    scale = asked.log.scale if asked.own_measure is None else asked.own_measure.unit
     by = group_columns(question)
     sizes = cells.sizes
     layout = _layout(sizes, asked)
@@ -87,7 +89,7 @@ def finish(cells: Cells, asked: Asked) -> pd.DataFrame:
 def with_rates(table: pd.DataFrame, question: CohortQuestion) -> pd.DataFrame:
     """Add rate, low and high: Wilson's interval for users out of users, none for money and orders."""
     size = table["size"].to_numpy(dtype=np.float64)
-    is_share = question.measure in SHARES
+    is_share = question.is_share
     top = table["users" if is_share else "value"].to_numpy(dtype=np.float64)
     rate = top / np.where(size > 0, size, np.nan)
     low, high = wilson_interval(top, size) if is_share else (np.full(len(table), np.nan), np.full(len(table), np.nan))
@@ -131,10 +133,12 @@ def _scatter(counts: pd.DataFrame, layout: _Layout) -> dict[str, Ints]:
 
 
 def _measured(
-    measure: str, dense: dict[str, Ints], size: Ints, layout: _Layout, scale: int
+    measure: str | Aggregation, dense: dict[str, Ints], size: Ints, layout: _Layout, scale: int
 ) -> tuple[Ints, Ints, Floats | Ints | None]:
     """Numerator (users), denominator (-1: not asked at this age) and value of a measure over all cells."""
     users = dense["users"]
+    if isinstance(measure, Aggregation):
+        return _own(measure, dense, size, scale)
     if measure in ("unbounded", "streak"):
         return layout.onward(users), size, None
     if measure in ("churn", "recall"):
@@ -156,6 +160,16 @@ def _measured(
     if measure == "cumulative_revenue":
         return users, size, layout.running(dense["net"]) / scale
     return users, size, None
+
+
+def _own(
+    measure: Aggregation, dense: dict[str, Ints], size: Ints, scale: int
+) -> tuple[Ints, Ints, Floats | Ints | None]:
+    """The same for a measure of the host's own."""
+    if measure.is_share:
+        return dense["own"], size, None
+    of = {"sum": size, "expression": size, "mean": dense.get("had", size)}.get(measure.how, dense["users"])
+    return dense["users"], of, dense["own"] / scale
 
 
 def _pooled_by_label(table: pd.DataFrame, label: str, question: CohortQuestion) -> pd.DataFrame:

@@ -193,7 +193,7 @@ def _check(table: Any, level: Any, history: Any, min_history: Any) -> None:
         raise ConfigError(f"retention_alerts takes a CohortTable, from cohort_table; seen {type(table).__name__}.")
     question = table.question
     if question.measure not in _ALERTABLE:
-        raise ConfigError.unknown_name("retention_alerts: the table's measure", question.measure, _ALERTABLE)
+        raise ConfigError.unknown_name("retention_alerts: the table's measure", question.measured, _ALERTABLE)
     if question.cohort not in ("first_order", "active"):
         raise ConfigError(f"retention_alerts needs cohorts by date; those of this table are by {question.cohort!r}.")
     if isinstance(level, bool) or not isinstance(level, (int, float)) or not 0 < level < 1:

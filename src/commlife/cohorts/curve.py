@@ -119,7 +119,7 @@ def _check(table: Any, horizon: Any, holdout: Any) -> None:
     if table.question.measure != "streak" or table.question.cohort != "first_order":
         raise ConfigError(
             'retention_curve projects curves that only fall: cohort_table(..., measure="streak") by first order; seen '
-            f"measure={table.question.measure!r}, cohort={table.question.cohort!r}."
+            f"measure={table.question.measured!r}, cohort={table.question.cohort!r}."
         )
     for name, value, least in (("horizon", horizon, 1), ("holdout", holdout, 1)):
         if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= 10_000:

@@ -78,7 +78,8 @@ def _held_cells(question: CohortQuestion, log: OrderLog, name: str) -> pd.DataFr
         raise ConfigError(f'drill: by={name!r} is for tables of measure="retention" by first order.')
     log.require(name, why=f"drill(by={name!r})")
     asked = Asked(log, question)
-    members = asked.members.join(_first_orders_hold(asked, name), on="user_id", how="inner")
+    held = asked.first_orders_hold(name).select("user_id", "value").unique()
+    members = asked.members.join(held, on="user_id", how="inner")
     keys = [*group_columns(question), "value", "cohort"]
     sizes = collect(members.group_by(*keys).agg(nw.len().alias("size")))
     rows = asked.active.join(members, on="user_id", how="inner")
@@ -89,17 +90,6 @@ def _held_cells(question: CohortQuestion, log: OrderLog, name: str) -> pd.DataFr
     merged = counted.merge(sizes, on=keys, how="right")
     merged["cohort"] = merged["cohort"].to_numpy().astype("datetime64[D]").astype("datetime64[us]")
     return merged
-
-
-def _first_orders_hold(asked: Asked, name: str) -> nw.LazyFrame[Any]:
-    """user_id and value: each item (once) of the lines of a payer's first order that counts."""
-    keys = ["user_id", "order_id"] if asked.log.has("order_id") else ["user_id", "us"]
-    first_orders = asked.counting().join(asked.firsts, on="user_id", how="inner")
-    first_orders = first_orders.filter(nw.col("us") == nw.col("first_us"))
-    bought = asked.log._lines(asked.as_of).filter(nw.col("minor") >= 0)
-    lines = bought.select(*keys, nw.col(name).alias("value"))
-    held = lines.join(first_orders.select(*keys).unique(), on=keys, how="inner")
-    return held.filter(~nw.col("value").is_null()).select("user_id", "value").unique()
 
 
 def _decomposed(alerts: RetentionAlerts, row: pd.Series[Any], cells: pd.DataFrame, name: str) -> pd.DataFrame:
@@ -179,7 +169,9 @@ def users_of_alerts(alerts: RetentionAlerts, log: OrderLog, *, alert: int | None
     """See :meth:`RetentionAlerts.users`."""
     question = alerts.table.question
     if question.measure not in ("retention", "streak") or question.cohort != "first_order":
-        raise ConfigError(f'users() is for tables of measure="retention" by first order; this is {question.measure!r}.')
+        raise ConfigError(
+            f'users() is for tables of measure="retention" by first order; this is {question.measured!r}.'
+        )
     if alert is not None:
         alerts.row(alert)
     frame = alerts.to_frame()

@@ -32,7 +32,9 @@ class Outcome(Spec):
         groups: Effect of each community on that scale.
         coefficients: Effect of each covariate, per unit of its transformed value.
         covariance: Of intercept, groups and coefficients, in this order.
-        dispersion: Variance relative to chance, 1 or more.
+        dispersion: Variance relative to chance (Poisson or binomial), 1 or more.
+        overdispersion: alpha of a negative binomial's variance, mean + alpha * mean**2: the square of how much a
+            week's new payers swing beyond chance, as a share of their mean. 0 for retention.
         mean: The mean of the outcome.
     """
 
@@ -41,16 +43,17 @@ class Outcome(Spec):
     coefficients: tuple[float, ...]
     covariance: tuple[tuple[float, ...], ...]
     dispersion: float
+    overdispersion: float = 0.0
     mean: float
 
 
 class RetentionDrivers(Spec):
     """Covariates of each cohort and community against its new payers and its retention.
 
-    New payers are counts with a log link, retention a rate with a logit link; both swing more than chance, and that is
-    estimated. Communities have effects of their own, so that what is compared is a community with itself. The
-    coefficients say what goes together with what (*associated with*), not what a change would do, except where
-    ``evidence`` holds the result of an experiment.
+    New payers are counts (negative binomial, log link), retention is a rate (binomial with overdispersion, logit link);
+    both swing more than chance, and by how much is estimated. Communities have effects of their own, so that what is
+    compared is a community with itself. The coefficients say what goes together with what (*associated with*), not what
+    a change would do, except where ``evidence`` holds the result of an experiment.
 
     Args:
         covariates: Names of the columns of the history: acquisition spend, discount depth, share of a category, rain.
@@ -188,7 +191,7 @@ def _signed(design: Any, hits: Floats, trials: Floats | None, signs: Any, what: 
         below = np.where(signs & ~fixed[design.n_before :], fit.coefficients[design.n_before :], 0.0)
         if below.min() >= 0:
             # The doubt about what was set to 0 is that of the free fit.
-            return Fit(fit.coefficients, first.covariance, fit.dispersion)
+            return Fit(fit.coefficients, first.covariance, fit.dispersion, fit.overdispersion)
         fixed[design.n_before + int(below.argmin())] = True
         fit = fit_glm(design, hits, trials, fixed=fixed, what=what)
 
@@ -207,6 +210,7 @@ def _outcome(fit: Fit, scaling: Scaling, n_groups: int, mean: float) -> Outcome:
         coefficients=tuple(beta[slopes].tolist()),
         covariance=tuple(tuple(row) for row in covariance.tolist()),
         dispersion=fit.dispersion,
+        overdispersion=fit.overdispersion,
         mean=mean,
     )
 

@@ -45,7 +45,7 @@ def heat_map(table: CohortTable, column: str, *, group: Any, ax: Axes | None) ->
     ax.set_yticks(np.arange(wide.shape[0]) + 0.5, [str(label)[:10] for label in wide.index.get_level_values("cohort")])
     ax.set_xlabel(f"age ({table.question.period})")
     ax.set_ylabel("cohort")
-    ax.set_title(f"{table.question.measure}: {column}" + (f", {group}" if table.question.by else ""))
+    ax.set_title(f"{table.question.measured}: {column}" + (f", {group}" if table.question.by else ""))
     if values.size <= _MOST_LABELLED:
         for row, age in np.argwhere(~np.ma.getmaskarray(values)):
             value = values[row, age]
@@ -72,7 +72,7 @@ def alert_history(alerts: RetentionAlerts, alert: int, *, ax: Axes | None) -> Ax
     ax.axhline(row["expected"], color="0.4", linestyle="--", linewidth=1, label="expected")
     ends = [[newest["rate"] - newest["low"]], [newest["high"] - newest["rate"]]]
     ax.errorbar([newest["cohort"]], [newest["rate"]], yerr=ends, color="firebrick", marker="o", label=row["direction"])
-    ax.set_ylabel(f"{alerts.table.question.measure} at age {row['age']}")
+    ax.set_ylabel(f"{alerts.table.question.measured} at age {row['age']}")
     ax.set_title(f"{row['group']}: {row['observed']:.1%}, expected {row['expected']:.1%} (q = {row['q_value']:.2g})")
     ax.legend(loc="best", fontsize=8)
     return ax

@@ -356,8 +356,9 @@ class FittedGrowthPlanner(Fitted):
         new_beta, kept_beta = self._draws(seed)
         mean = np.exp(np.clip(new_beta @ columns.T, -30.0, 30.0))
         rate = 1.0 / (1.0 + np.exp(-np.clip(kept_beta @ columns.T, -30.0, 30.0)))
-        swing = np.sqrt(self.new_payers.dispersion * mean)
-        new = np.maximum(mean + swing * rng.standard_normal(mean.shape), 0.0)
+        alpha = self.new_payers.overdispersion
+        swing = rng.gamma(1.0 / alpha, alpha, mean.shape) if alpha > 1e-9 else 1.0
+        new = rng.poisson(np.minimum(mean * swing, 1e15)).astype(np.float64)
         error = np.sqrt(self.retention.dispersion * rate * (1.0 - rate) / np.maximum(new, 1.0))
         kept = np.clip(rate + error * rng.standard_normal(rate.shape), 0.0, 1.0)
         return new, kept

@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 from pydantic import BeforeValidator, Field, model_validator
 
 from commlife._model import Given, Spec, default
+from commlife.cohorts.aggregation import Aggregation
 from commlife.errors import ConfigError
 from commlife.orders import Duration, Period
 from commlife.orders.calendar import DayField, day_number
@@ -57,7 +58,7 @@ class CohortQuestion(Spec):
 
     as_of: DayField
     period: Given[Period, str] = default(Period("month"))
-    measure: Measure = "retention"
+    measure: Measure | Aggregation = "retention"
     by: Annotated[tuple[str, ...], BeforeValidator(_names)] = ()
     cohort: str = "first_order"
     washout: Given[Duration | None, str | None] = default(None)
@@ -81,23 +82,33 @@ class CohortQuestion(Spec):
             raise ConfigError('cohort="active" holds existing users too: leave washout out.')
         if self.cohort == "active" and self.measure != "retention":
             raise ConfigError(
-                f'cohort="active" is asked with measure="retention"; seen measure={self.measure!r}. Use '
+                f'cohort="active" is asked with measure="retention"; seen measure={self.measured!r}. Use '
                 'cohort="first_order" for it.'
             )
         if (self.measure == "rolling") != (self.window is not None):
             raise ConfigError(
                 'window="7D" is the length of the windows of measure="rolling", and of no other measure; seen '
-                f"window={self.window!r} with measure={self.measure!r}."
+                f"window={self.window!r} with measure={self.measured!r}."
             )
         if (self.measure == "bracket") != (self.brackets is not None):
             raise ConfigError(
                 'brackets=(1, 2, 4, 8) are the ages at which the brackets of measure="bracket" begin, the last one the '
-                f"end of the last; seen brackets={self.brackets!r} with measure={self.measure!r}."
+                f"end of the last; seen brackets={self.brackets!r} with measure={self.measured!r}."
             )
         edges = self.brackets
         if edges is not None and (len(edges) < 2 or min(edges) < 0 or list(edges) != sorted(set(edges))):
             raise ConfigError(f"brackets are two or more ages from 0 on that rise; seen {edges!r:.80}.")
         return self
+
+    @property
+    def measured(self) -> str:
+        """The name of the measure."""
+        return str(self.measure)
+
+    @property
+    def is_share(self) -> bool:
+        """Whether the measure counts users out of users."""
+        return self.measure.is_share if isinstance(self.measure, Aggregation) else self.measure in SHARES
 
     @property
     def day(self) -> int:

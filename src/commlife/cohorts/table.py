@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ import pandas as pd
 from commlife.cohorts._cells import Asked, count_cells, warn_of_truncation
 from commlife.cohorts._given import label_plan
 from commlife.cohorts._grid import finish, with_rates
+from commlife.cohorts.aggregation import read_aggregation
 from commlife.cohorts.question import CohortQuestion
 from commlife.errors import ConfigError, InsufficientDataError
 from commlife.orders import OrderLog, Timestamp
@@ -50,7 +51,7 @@ class CohortTable:
         keys = [*q.by, "cohort"]
         by = f" by {', '.join(q.by)}" if q.by else ""
         return (
-            f"CohortTable({q.measure}, {q.period}{by}, {len(self.cells[keys].drop_duplicates()):,} cohorts, "
+            f"CohortTable({q.measured}, {q.period}{by}, {len(self.cells[keys].drop_duplicates()):,} cohorts, "
             f"{len(self.cells):,} cells, as_of={q.as_of})"
         )
 
@@ -138,7 +139,7 @@ def cohort_table(
     *,
     as_of: Timestamp,
     period: str = "month",
-    measure: str = "retention",
+    measure: str | Mapping[str, Any] = "retention",
     by: str | Sequence[str] | None = None,
     cohort: Any = "first_order",
     washout: str | None = None,
@@ -166,10 +167,18 @@ def cohort_table(
             (active, out of those not active one period before), ``"repurchase"`` (two or more orders, out of the
             period's active users). Orders and money: ``"orders"`` and ``"revenue"`` (net of refunds) a user of the
             cohort, ``"cumulative_revenue"`` (the value curve), ``"frequency"`` (orders an active user), ``"aov"``
-            (net of the orders that count, an order).
+            (net of the orders that count, an order). A measure of your own is ``{name: (column, how)}`` over the lines
+            of the orders that count, with a canonical column or one of ``keep``: ``"sum"`` (a user of the cohort),
+            ``"mean"`` (a line), ``"min"``, ``"max"`` (each user's, a user who has one), ``"distinct"`` (different
+            values, a user who has one); or ``{name: function}``, where the function gets the columns of a user's
+            period (``row["orders"]``, ``row["lines"]``, or the sum of any column of numbers, such as
+            ``row["amount"]``) and returns an expression of them: a number (a user of the cohort), or true or false
+            (users out of the cohort's users, with an interval).
         by: The users' own attributes that make groups: those of the first order that counts, among ``"community"``,
             ``"channel"``, ``"category"``, ``"item_id"``, ``"coupon_id"``, ``"address_id"``, and ``"subsidised"``
-            (first order with a coupon: subsidised, else organic). Where its lines differ, the least value.
+            (first order with a coupon: subsidised, else organic). The first item and the first category are those on
+            which the most money of the first order was spent, at a tie the least; where its lines differ in another
+            attribute it is the least value.
         cohort: What makes a cohort: ``"first_order"``; ``"active"`` (everybody active in a period is one of its
             cohort, so that users are in several; ages up to 12 unless ``max_age`` says otherwise); one of the
             attributes; or a frame with ``user_id`` and ``cohort``. In the last two a cohort holds, at each age,
@@ -203,10 +212,11 @@ def cohort_table(
         raise ConfigError(
             f"cohort_table takes an OrderLog; seen {type(log).__name__}. Make one with OrderLog.from_frame."
         )
+    own = read_aggregation(measure, log) if isinstance(measure, Mapping) else None
     question = CohortQuestion(
         as_of=as_of,
         period=period,
-        measure=measure,
+        measure=measure if own is None else own.asked,
         by=by,
         cohort=cohort if isinstance(cohort, str) else "given",
         washout=washout,
@@ -215,7 +225,7 @@ def cohort_table(
         window=window,
         brackets=brackets,
     )
-    asked = Asked(log, question)
+    asked = Asked(log, question, own)
     warn_of_truncation(asked)
     labels = None if isinstance(cohort, str) else label_plan(cohort, log, asked.as_of)
     cells = count_cells(asked, labels)
