@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from commlife.churn import HostFeatures as HostFeatures
     from commlife.churn import SilenceModel as SilenceModel
     from commlife.churn import SilencePanel as SilencePanel
+    from commlife.churn import lever_drivers as lever_drivers
+    from commlife.churn import lever_effect as lever_effect
     from commlife.churn import suggest_horizon as suggest_horizon
     from commlife.cohorts import CohortQuestion as CohortQuestion
     from commlife.cohorts import CohortTable as CohortTable
@@ -300,6 +302,8 @@ _HOMES = {
         "HostFeatures",
         "SilenceModel",
         "SilencePanel",
+        "lever_drivers",
+        "lever_effect",
         "suggest_horizon",
     ),
     "coupons": (

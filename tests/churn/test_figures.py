@@ -17,11 +17,13 @@ def test_each_figure_draws(model: FittedSilenceModel) -> None:
         model.plot.waterfall(values, top=4),
         model.plot.calibration(),
         model.plot.ranks(top=5),
+        model.plot.lift(),
         model.plot.dependence("recency_days"),
     ]
     for ax in axes:
         ax.figure.canvas.draw()
         assert ax.get_xlabel()
+        assert ax.get_title(loc="left")
     assert len(axes[0].get_yticklabels()) == 6
     assert len(axes[1].patches) == 5
     told = model.explain_one(values)

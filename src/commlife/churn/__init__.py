@@ -2,8 +2,10 @@
 
 from commlife.churn.catalogue import CATALOGUE, Feature
 from commlife.churn.fitted import FittedSilenceModel
+from commlife.churn.holdout import Holdout, Profit
 from commlife.churn.horizon import SuggestedHorizon, suggest_horizon
 from commlife.churn.host import HostFeatures
+from commlife.churn.levers import LeverEffect, lever_drivers, lever_effect
 from commlife.churn.model import SilenceModel
 from commlife.churn.panel import Panel, SilencePanel, Snapshot
 
@@ -11,11 +13,16 @@ __all__ = [
     "CATALOGUE",
     "Feature",
     "FittedSilenceModel",
+    "Holdout",
     "HostFeatures",
+    "LeverEffect",
     "Panel",
+    "Profit",
     "SilenceModel",
     "SilencePanel",
     "Snapshot",
     "SuggestedHorizon",
+    "lever_drivers",
+    "lever_effect",
     "suggest_horizon",
 ]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from commlife.churn.calibration import AffineMap
     from commlife.churn.forest import Forest
 
-__all__ = ["Explained", "explain", "membership"]
+__all__ = ["Explained", "Forecast", "explain", "membership"]
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -35,6 +35,17 @@ class Explained:
     p_base: float
     log_odds: Array
     points: Array
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """From features to probabilities: the trees and the line through their log-odds, as a function."""
+
+    forest: Forest
+    calibration: AffineMap
+
+    def __call__(self, features: pd.DataFrame | Array) -> Array:
+        return self.calibration.probability(self.forest.margin(features))
 
 
 def explain(forest: Forest, calibration: AffineMap, features: pd.DataFrame | Array) -> Explained:

@@ -44,20 +44,21 @@ class AffineMap:
         return expit(self.log_odds(margin))
 
 
-def fit_affine(margin: Array, silent: Array, *, source: str) -> AffineMap:
+def fit_affine(margin: Array, silent: Array, *, source: str, weight: float = 1.0) -> AffineMap:
     """Learn the map from the users of one snapshot: the level freely, the slope with a weak prior around 1.
 
     Args:
         margin: Log-odds by a model that has not seen these outcomes.
         silent: 1.0 where the user fell silent; both outcomes must be there.
         source: What the map is to say of its origin.
+        weight: How many users each one stands for.
     """
     shift, slope = 0.0, 1.0
     X = np.column_stack([np.ones(len(margin)), margin])
     for _ in range(_STEPS):
         p = expit(shift + slope * margin)
-        gradient = X.T @ (p - silent) + np.array([0.0, (slope - 1.0) / _PRIOR**2])
-        hessian = (X * (p * (1 - p))[:, None]).T @ X + np.diag([1e-9, 1.0 / _PRIOR**2])
+        gradient = X.T @ (p - silent) + np.array([0.0, (slope - 1.0) / _PRIOR**2 / weight])
+        hessian = (X * (p * (1 - p))[:, None]).T @ X + np.diag([1e-9, 1.0 / _PRIOR**2 / weight])
         step = np.linalg.solve(hessian, gradient)
         size = float(gradient @ step)
         # Two parameters and a convex loss: steps are shortened only far from the answer.

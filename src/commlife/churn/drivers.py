@@ -31,6 +31,8 @@ COLUMNS = (
 AT_RISK, PUSH = 0.20, 0.005
 #: Users by which a refitted model is compared with the full one: enough for ranks and signs.
 _COMMITTEE_ROWS = 500
+#: Halves of these users, for what another sample of users would change in the table of the same model.
+_HALVES = 10
 #: 97.5% quantiles of Student's t by degrees of freedom, for few refits.
 _T = (np.nan, 12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131)
 _T_MANY = 2.0
@@ -101,12 +103,13 @@ def driver_table(
     few = X[::stride]
     told = [_levels(member.forest, member.calibration, few, groups, names, leaders) for member in committee]
     here = _levels(forest, calibration, few, groups, names, leaders) if committee else (group_rows, feature_rows)
+    sampling = _sampling_variance(forest, calibration, few, groups, names, leaders, len(X)) if committee else (0.0, 0.0)
     levels = []
-    for level, points, rows, others, same in (
-        ("group", by_group, group_rows, [t[0] for t in told], here[0]),
-        ("feature", explained.points, feature_rows, [t[1] for t in told], here[1]),
+    for level, points, rows, others, same, drawn in (
+        ("group", by_group, group_rows, [t[0] for t in told], here[0], sampling[0]),
+        ("feature", explained.points, feature_rows, [t[1] for t in told], here[1], sampling[1]),
     ):
-        levels.append(_level(level, points, explained.p, rows, others, same, population, committee_scale))
+        levels.append(_level(level, points, explained.p, rows, others, same, population, committee_scale, drawn))
     table = _assemble(levels[0], levels[1], groups, names, leaders, features, lang)
     low, high = np.nanquantile(X, [0.1, 0.9], axis=0, method="inverted_cdf")
     ends = {name: (low[k], high[k]) for k, name in enumerate(names)}
@@ -130,6 +133,23 @@ def _levels(
 ) -> tuple[_Rows, _Rows]:
     """Importance and effect of groups and of features by one forest."""
     log_odds = forest.contributions(X)[0] * calibration.slope
+    group_effect, effect, mixed = _effects(forest, calibration, X, groups, names, leaders)
+    belongs = membership(names, groups)
+    return (
+        _Rows(np.abs(log_odds @ belongs).mean(axis=0), group_effect, mixed[leaders]),
+        _Rows(np.abs(log_odds).mean(axis=0), effect, mixed),
+    )
+
+
+def _effects(
+    forest: Forest,
+    calibration: AffineMap,
+    X: Array,
+    groups: tuple[tuple[str, ...], ...],
+    names: tuple[str, ...],
+    leaders: list[int],
+) -> tuple[Array, Array, np.ndarray[Any, np.dtype[np.bool_]]]:
+    """Effects of groups and of features by one forest, and which of the curves turn."""
 
     def forecast(table: Array) -> Array:
         return calibration.probability(forest.margin(table))
@@ -137,15 +157,31 @@ def _levels(
     curves = accumulated(X, list(range(len(names))), forecast)
     effect = np.array([curve.total for curve in curves])
     mixed = np.array([curve.is_mixed for curve in curves], dtype=bool)
-    belongs = membership(names, groups)
     group_effect = effect[leaders]
     for g, members in enumerate(groups):
         if len(members) > 1:
             group_effect[g] = joint_effect(X, [names.index(name) for name in members], leaders[g], forecast)
-    return (
-        _Rows(np.abs(log_odds @ belongs).mean(axis=0), group_effect, mixed[leaders]),
-        _Rows(np.abs(log_odds).mean(axis=0), effect, mixed),
-    )
+    return group_effect, effect, mixed
+
+
+def _sampling_variance(
+    forest: Forest,
+    calibration: AffineMap,
+    few: Array,
+    groups: tuple[tuple[str, ...], ...],
+    names: tuple[str, ...],
+    leaders: list[int],
+    rows: int,
+) -> tuple[Array, Array]:
+    """Variance of the effects over samples of ``rows`` users, the model held fast: from halves of a few of them."""
+    rng = np.random.default_rng(3)
+    half = max(2, len(few) // 2)
+    drawn = [
+        _effects(forest, calibration, few[np.sort(rng.permutation(len(few))[:half])], groups, names, leaders)
+        for _ in range(_HALVES)
+    ]
+    shrink = len(few) / rows
+    return tuple(np.var([told[level] for told in drawn], axis=0, ddof=1) * shrink for level in (0, 1))
 
 
 def _level(
@@ -157,6 +193,7 @@ def _level(
     same: _Rows,
     population: Population,
     scale: float,
+    drawn: Array | float,
 ) -> pd.DataFrame:
     """One level's numbers, by driver."""
     rank = _ranks(rows.importance)
@@ -165,7 +202,7 @@ def _level(
         low = np.quantile(ranks, 0.05, axis=0, method="lower").astype(np.int64)
         high = np.quantile(ranks, 0.95, axis=0, method="higher").astype(np.int64)
         effects = np.array([other.effect for other in others])
-        half = _half_width(effects, scale)
+        half = _half_width(effects, scale, drawn)
         stable = (np.sign(effects) == np.sign(same.effect)).mean(axis=0)
     else:
         low = high = rank
@@ -193,16 +230,22 @@ def _level(
     )
 
 
-def _half_width(effects: Array, scale: float) -> Array:
+def _half_width(effects: Array, scale: float, drawn: Array | float) -> Array:
     """Half the interval in which the effect of a model refitted to as many other users would lie, 95 times of 100.
 
     The spread over refits to m of n users drawn without replacement, times sqrt(m / (n - m)), is the spread of the
-    full fit (Politis & Romano 1994; Shao & Wu 1989 for the scale); sqrt(2) since both models vary.
+    full fit (Politis & Romano 1994; Shao & Wu 1989 for the scale). To its variance comes that of the users on whom
+    the effect is read off. Twice the sum, since both models vary.
+
+    Args:
+        effects: Effects by refit, ``(refits, drivers)``.
+        scale: The factor of the spread.
+        drawn: Variance from the sample of users.
     """
     if len(effects) < 2:
         return np.full(effects.shape[1], np.nan)
     t = _T[len(effects) - 1] if len(effects) - 1 < len(_T) else _T_MANY
-    return t * np.sqrt(2.0) * scale * effects.std(axis=0, ddof=1)
+    return np.asarray(t * np.sqrt(2.0 * (scale**2 * effects.var(axis=0, ddof=1) + drawn)))
 
 
 def _ranks(importance: Array) -> Ranks:

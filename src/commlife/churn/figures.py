@@ -1,29 +1,47 @@
-"""Figures of a silence model: readable in print, in English or Chinese, each from the model alone."""
+"""Figures of a silence model: readable in print, in English or Chinese, each from the model or a result alone."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from commlife.churn._explained import explain
+from commlife.churn._canvas import (
+    DARK,
+    DOWN,
+    PALE,
+    UP,
+    axes,
+    bare,
+    check_top,
+    rank01,
+    rows,
+    say,
+    spread,
+    titled,
+    written,
+)
+from commlife.churn._explained import Forecast, explain
 from commlife.churn.curves import accumulated
 from commlife.errors import ConfigError
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.axes import Axes
 
     from commlife.churn.fitted import FittedSilenceModel
+    from commlife.churn.holdout import Profit
+    from commlife.churn.horizon import SuggestedHorizon
+    from commlife.churn.levers import LeverEffect
 
-__all__ = ["SilencePlots"]
+__all__ = ["SilencePlots", "draw_horizon", "draw_lever", "draw_profit", "draw_ranks"]
 
-Array = np.ndarray[Any, np.dtype[np.float64]]
-
-_UP, _DOWN, _DARK, _PALE = "#b2402a", "#2a6a8c", "#333333", "#bbbbbb"
 #: Users drawn in a beeswarm: more only hide each other.
 _DOTS = 600
+#: Marker and colour by direction: told apart in black and white too.
+_MARKERS = {"up": ("^", UP), "down": ("v", DOWN), "mixed": ("D", DARK), "none": ("o", PALE)}
 
 
 @dataclass(frozen=True)
@@ -44,39 +62,51 @@ class SilencePlots:
             lang: ``"en"`` or ``"zh"``.
             ax: Where to draw.
         """
-        _check_top(top)
+        check_top(top)
         model = self.model
         stride = max(1, -(-len(model.reference.X) // _DOTS))
         X = model.reference.X[::stride]
         explained = explain(model.forest, model.calibration, X)
         order = np.argsort(-np.abs(explained.log_odds).mean(axis=0), kind="stable")[:top]
-        ax = _axes(ax, width=7.5, height=0.45 * len(order) + 1.4)
-        for line, column in enumerate(order[::-1]):
-            points = 100 * explained.points[:, column]
-            dots = ax.scatter(
-                points,
-                line + _spread(points),
-                c=_rank01(X[:, column]),
-                cmap="viridis",
-                s=7,
-                linewidths=0,
-                rasterized=True,
+        with written(lang):
+            ax = axes(ax, width=7.0, height=0.45 * len(order) + 1.6)
+            for line, column in enumerate(order[::-1]):
+                points = 100 * explained.points[:, column]
+                known = np.isfinite(X[:, column])
+                heights = line + spread(points)
+                # Who has no value is drawn as a grey cross, not left out.
+                ax.scatter(points[~known], heights[~known], c=PALE, marker="x", s=9, linewidths=0.6)
+                dots = ax.scatter(
+                    points[known], heights[known], c=rank01(X[known, column]), cmap="cividis", vmin=0, vmax=1, s=7,
+                    linewidths=0, rasterized=True,
+                )  # fmt: skip
+            ax.axvline(0, color=DARK, linewidth=0.8)
+            rows(ax, [model.features[column].label(lang) for column in order[::-1]], lang)
+            grey = np.isnan(X[:, order]).any()
+            ax.set_xlabel(
+                say(lang, "points of the probability of silence", "沉默概率（百分点）")
+                + (say(lang, " (grey: no value)", "（灰：无值）") if grey else "")
             )
-        ax.axvline(0, color=_DARK, linewidth=0.8)
-        _rows(ax, [model.features[column].label(lang) for column in order[::-1]])
-        ax.set_xlabel(
-            _say(
-                lang,
-                "points of the probability of silence (associated, not caused)",
-                "与沉默概率的关联（百分点，非因果）",
+            bar = ax.figure.colorbar(dots, ax=ax, ticks=[0, 1], pad=0.02, aspect=40, shrink=0.8)
+            bar.ax.set_yticklabels(say(lang, ["low\nvalue", "high\nvalue"], ["值低", "值高"]), fontsize=8)
+            bar.outline.set_visible(False)
+            return titled(
+                ax,
+                say(
+                    lang,
+                    f"What goes together with {self._days} silent days, a dot a user",
+                    f"与未来{self._days}天沉默相关的特征（每点一名用户，相关非因果）",
+                ),
             )
-        )
-        bar = ax.figure.colorbar(dots, ax=ax, ticks=[0, 1], pad=0.02, aspect=30)
-        bar.ax.set_yticklabels(_say(lang, ["low value", "high value"], ["值低", "值高"]))
-        return ax
 
     def waterfall(
-        self, features: Mapping[str, float | None], *, top: int = 8, lang: str = "en", ax: Axes | None = None
+        self,
+        features: Mapping[str, float | None],
+        *,
+        top: int = 8,
+        lang: str = "en",
+        mode: str = "fast",
+        ax: Axes | None = None,
     ) -> Axes:
         """From the base to one user's probability, step by step, in points.
 
@@ -84,81 +114,113 @@ class SilencePlots:
             features: The user's features, as for :meth:`FittedSilenceModel.explain_one`.
             top: Number of steps before the rest.
             lang: ``"en"`` or ``"zh"``.
+            mode: ``"fast"`` or ``"exact"``, as for :meth:`FittedSilenceModel.reasons`.
             ax: Where to draw.
         """
-        _check_top(top)
-        told = self.model.explain_one(features, lang=lang)
+        check_top(top)
+        told = self.model.explain_one(features, lang=lang, mode=mode)
         labels = {feature.name: feature.label(lang) for feature in self.model.features}
         shown = told.frame.head(top)
         names = [
-            f"{labels[name]} = {value:.4g}" if np.isfinite(value) else labels[name]
+            f"{labels[name]} = {value:.4g}" if np.isfinite(value) else f"{labels[name]}: {say(lang, 'none', '无')}"
             for name, value in zip(shown["driver"], shown["value"], strict=True)
         ]
         steps = (100 * shown["contribution_pp"]).tolist()
-        names.append(_say(lang, "all others", "其他"))
+        names.append(say(lang, "all others", "其他特征合计"))
         steps.append(100 * (told.p_silent - told.p_base) - sum(steps))
-        ax = _axes(ax, width=7.5, height=0.42 * len(steps) + 1.4)
-        start = 100 * told.p_base
-        ends = start + np.cumsum(steps)
-        starts = np.concatenate([[start], ends[:-1]])
-        for line, (left, step) in enumerate(zip(starts, steps, strict=True)):
-            place = len(steps) - 1 - line
-            ax.barh(place, step, left=left, color=_UP if step > 0 else _DOWN, height=0.6)
-            ax.annotate(
-                f"{step:+.1f}",
-                (max(left, left + step), place),
-                xytext=(4, 0),
-                textcoords="offset points",
-                va="center",
-                fontsize=8,
+        base, end = 100 * told.p_base, 100 * told.p_silent
+        with written(lang):
+            ax = axes(ax, width=7.0, height=0.42 * (len(steps) + 2) + 1.3)
+            stops = base + np.cumsum([0.0, *steps])
+            lines = len(steps) + 1
+            ax.plot([base, base], [lines + 0.35, lines - 1.3], color=DARK, linewidth=0.7, linestyle=":")
+            ax.scatter([base, end], [lines, 0], color=DARK, s=26, zorder=3)
+            for line, step in enumerate(steps):
+                place, left, right = lines - 1 - line, stops[line], stops[line + 1]
+                # The sign is in the number, the colour and the hatching: one of them is left in any print.
+                ax.barh(
+                    place, step, left=left, color=UP if step > 0 else DOWN, height=0.6,
+                    hatch="" if step > 0 else "////", edgecolor="white", linewidth=0,
+                )  # fmt: skip
+                below = place - 1.3 if line + 1 < len(steps) else 0.0
+                ax.plot([right, right], [place - 0.3, below], color=DARK, linewidth=0.7, linestyle=":")
+                ax.annotate(
+                    f"{step:+.1f}", (max(left, right), place), xytext=(5, 0), textcoords="offset points", va="center",
+                    fontsize=8,
+                )  # fmt: skip
+            for value, place in ((base, lines), (end, 0)):
+                ax.annotate(
+                    f"{value:.1f}%", (value, place), xytext=(7, 0), textcoords="offset points", va="center", fontsize=8,
+                    fontweight="bold",
+                )  # fmt: skip
+            ends = say(lang, ("this user", "base"), ("该用户", "基准"))
+            rows(ax, [ends[0], *names[::-1], ends[1]], lang)
+            ax.use_sticky_edges = False
+            ax.margins(x=0.14)
+            ax.set_xlabel(say(lang, "probability of silence, %", "沉默概率（%）"))
+            return titled(
+                ax,
+                say(
+                    lang,
+                    f"From {base:.0f}% to {end:.0f}%: why this user, in points"
+                    + (" (about)" if mode == "fast" else ""),
+                    f"从 {base:.0f}% 到 {end:.0f}%：原因（百分点" + ("，约数）" if mode == "fast" else "）"),
+                ),
             )
-        ax.axvline(start, color=_PALE, linewidth=0.8, linestyle="--")
-        ax.axvline(100 * told.p_silent, color=_DARK, linewidth=0.8)
-        _rows(ax, names[::-1])
-        ax.margins(x=0.12)
-        ax.set_xlabel(
-            _say(
-                lang,
-                f"probability of silence, %: base {start:.1f}, this user {100 * told.p_silent:.1f}",
-                f"沉默概率（%）：基准 {start:.1f}，该用户 {100 * told.p_silent:.1f}",
-            )
-        )
-        return ax
 
     def calibration(self, *, lang: str = "en", ax: Axes | None = None) -> Axes:
-        """Forecast against outcome on the test snapshot, by tenth of the forecast."""
+        """Forecast against outcome on the test snapshot, by tenth of the forecast, with Wilson intervals."""
+        from commlife._stats.wilson import wilson_interval
+
         table = self.model.reliability
-        ax = _axes(ax, width=4.6, height=4.4)
-        ax.plot([0, 1], [0, 1], color=_PALE, linewidth=1)
-        error = 1.96 * np.sqrt(np.maximum(table["silent"] * (1 - table["silent"]), 0) / table["users"])
-        ax.errorbar(table["p_silent"], table["silent"], yerr=error, fmt="o", color=_DOWN, markersize=4, linewidth=1)
-        ax.set_xlim(0, 1)
-        ax.set_ylim(0, 1)
-        ax.set_xlabel(_say(lang, f"forecast probability of silence at {self.model.test_day}", "预测沉默概率"))
-        ax.set_ylabel(_say(lang, "share that fell silent", "实际沉默比例"))
-        return _bare(ax)
+        hits = np.rint(table["silent"].to_numpy() * table["users"].to_numpy())
+        low, high = wilson_interval(hits, table["users"].to_numpy())
+        with written(lang):
+            ax = axes(ax, width=4.8, height=4.6)
+            ax.plot([0, 1], [0, 1], color=PALE, linewidth=1)
+            share = table["silent"].to_numpy()
+            around = np.maximum(np.stack([share - low, high - share]), 0.0)
+            ax.errorbar(table["p_silent"], share, yerr=around, fmt="o", color=DOWN, markersize=4, linewidth=1)
+            ax.set_xlim(0, 1)
+            ax.set_ylim(0, 1)
+            ax.set_xlabel(say(lang, "forecast probability of silence", "预测沉默概率"))
+            ax.set_ylabel(say(lang, "share that fell silent", "实际沉默比例"))
+            day = self.model.test_day
+            return titled(
+                bare(ax), say(lang, f"Forecast and outcome by tenth of users, {day}", f"{day}：预测与实际（按十分位）")
+            )
+
+    def lift(self, *, lang: str = "en", ax: Axes | None = None) -> Axes:
+        """How much likelier the riskiest share of users fell silent than all, up to the cap that no forecast passes."""
+        table = self.model.holdout.lift(self.model.spec.seed)
+        shown = table[table["share"] >= min(0.02, float(table["share"].iloc[-1]))]
+        with written(lang):
+            ax = axes(ax, width=6.0, height=3.8)
+            x = 100 * shown["share"]
+            ax.fill_between(x, shown["low"], shown["high"], color=PALE, alpha=0.6, linewidth=0)
+            ax.plot(x, shown["lift"], color=DOWN, linewidth=1.8, label=say(lang, "model", "模型"))
+            ax.plot(x, shown["cap"], color=DARK, linewidth=1, linestyle="--", label=say(lang, "cap", "上限"))
+            ax.axhline(1, color=DARK, linewidth=0.6)
+            ax.set_xlim(0, 100)
+            ax.set_ylim(0, float(shown["cap"].max()) * 1.05)
+            ax.set_xlabel(say(lang, "riskiest share of users, %", "风险最高的用户占比（%）"))
+            ax.set_ylabel(say(lang, "lift", "提升度"))
+            ax.legend(fontsize=8, frameon=False)
+            place = int(np.abs(table["share"] - 0.1).argmin())
+            row = table.iloc[place]
+            return titled(
+                bare(ax),
+                say(
+                    lang,
+                    f"The riskiest {row['share']:.0%} fell silent {row['lift']:.1f} times as often as all",
+                    f"风险最高的{row['share']:.0%}用户，沉默率为整体的{row['lift']:.1f}倍",
+                ),
+            )
 
     def ranks(self, *, top: int = 12, lang: str = "en", ax: Axes | None = None) -> Axes:
         """The rank of each group of drivers, with the range that refits to half of the users give it."""
-        _check_top(top)
-        table = self.model.drivers(lang=lang)
-        shown = table[table["level"] == "group"].head(top).iloc[::-1]
-        ax = _axes(ax, width=7.0, height=0.4 * len(shown) + 1.3)
-        places = np.arange(len(shown))
-        ax.hlines(places, shown["rank_low"], shown["rank_high"], color=_PALE, linewidth=4)
-        colours = [
-            _UP if direction == "up" else _DOWN if direction == "down" else _DARK for direction in shown["direction"]
-        ]
-        ax.scatter(shown["rank"], places, color=colours, s=28, zorder=3)
-        _rows(ax, shown["label"].tolist())
-        ax.set_xlabel(
-            _say(
-                lang,
-                "rank (line: over refits; red: up, blue: down, dark: mixed)",
-                "排名（线：重复拟合；红升蓝降黑不定）",
-            )
-        )
-        return ax
+        check_top(top)
+        return draw_ranks(self.model.drivers(lang=lang), top=top, lang=lang, ax=ax)
 
     def dependence(self, feature: str, *, lang: str = "en", ax: Axes | None = None) -> Axes:
         """One feature: each user's contribution, and the accumulated local effect through them."""
@@ -168,76 +230,136 @@ class SilencePlots:
         column = model.forest.names.index(feature)
         X = model.reference.X[:: max(1, len(model.reference.X) // 1_000)]
         explained = explain(model.forest, model.calibration, X)
+        curve = accumulated(X, [column], Forecast(model.forest, model.calibration))[0]
+        named = model.features[column]
+        with written(lang):
+            ax = axes(ax, width=6.0, height=3.8)
+            known = np.isfinite(X[:, column])
+            ax.scatter(
+                X[known, column], 100 * explained.points[known, column], s=8, color=PALE, linewidths=0, rasterized=True,
+                label=say(lang, "a user (SHAP)", "用户（SHAP）"),
+            )  # fmt: skip
+            if curve.grid.size:
+                centre = 100 * (curve.effect - curve.effect.mean())
+                ax.plot(
+                    curve.grid,
+                    centre,
+                    color=UP,
+                    linewidth=2,
+                    label=say(lang, "accumulated local effect", "累积局部效应"),
+                )
+                ax.set_xlim(*np.nanquantile(X[:, column], [0.01, 0.99]) + np.array([-1e-9, 1e-9]))
+            ax.axhline(0, color=DARK, linewidth=0.6)
+            ax.set_xlabel(f"{named.label(lang)} ({named.unit})" if lang == "en" else named.label(lang))
+            ax.set_ylabel(say(lang, "points of the probability of silence", "沉默概率（百分点）"))
+            ax.legend(fontsize=8, frameon=False)
+            return titled(
+                bare(ax),
+                say(
+                    lang,
+                    f"{curve.total * 100:+.0f} points from the 10th to the 90th percentile",
+                    f"从第10到第90百分位：{curve.total * 100:+.0f} 个百分点",
+                ),
+            )
 
-        def forecast(table: Array) -> Array:
-            return model.calibration.probability(model.forest.margin(table))
+    @property
+    def _days(self) -> str:
+        return str(self.model.spec.horizon)[:-1]
 
-        curve = accumulated(X, [column], forecast)[0]
-        ax = _axes(ax, width=6.0, height=3.8)
-        known = np.isfinite(X[:, column])
-        ax.scatter(
-            X[known, column], 100 * explained.points[known, column], s=7, color=_PALE, linewidths=0, rasterized=True
+
+def draw_ranks(table: pd.DataFrame, *, top: int, lang: str, ax: Axes | None) -> Axes:
+    """Ranks of the groups of a driver table with their ranges; the marker says the direction."""
+    shown = table[(table["level"] == "group") & (table["scope"] == table["scope"].iloc[0])].head(top).iloc[::-1]
+    with written(lang):
+        ax = axes(ax, width=6.6, height=0.42 * len(shown) + 1.5)
+        places = np.arange(len(shown))
+        ax.hlines(places, shown["rank_low"], shown["rank_high"], color=PALE, linewidth=5)
+        words = say(
+            lang,
+            {"up": "more of it: more silence", "down": "more of it: less silence", "mixed": "turns", "none": "none"},
+            {"up": "越高越易沉默", "down": "越高越不易沉默", "mixed": "有升有降", "none": "无"},
         )
-        if curve.grid.size:
-            centre = 100 * (curve.effect - curve.effect.mean())
-            ax.plot(curve.grid, centre, color=_UP, linewidth=1.8)
-            ax.set_xlim(*np.nanquantile(X[:, column], [0.01, 0.99]) + np.array([-1e-9, 1e-9]))
-        ax.axhline(0, color=_DARK, linewidth=0.6)
-        ax.set_xlabel(f"{model.features[column].label(lang)} ({model.features[column].unit})")
-        ax.set_ylabel(_say(lang, "points (dots: users; line: ALE)", "百分点（点：用户；线：ALE）"))
-        return _bare(ax)
+        for direction, (marker, colour) in _MARKERS.items():
+            mine = (shown["direction"] == direction).to_numpy()
+            if mine.any():
+                ax.scatter(
+                    shown["rank"][mine],
+                    places[mine],
+                    color=colour,
+                    marker=marker,
+                    s=34,
+                    zorder=3,
+                    label=words[direction],
+                )
+        rows(ax, shown["label"].tolist(), lang)
+        ax.set_xlim(0.5, float(shown["rank_high"].max()) + 0.5)
+        ax.set_xlabel(say(lang, "rank; the bar covers 90% of the refits", "排名（横条：90%的重复拟合）"))
+        ax.legend(fontsize=8, frameon=False, loc="upper right")
+        return titled(ax, say(lang, "How sure the order of the drivers is", "特征排名的把握"))
 
 
-def _check_top(top: int) -> None:
-    if isinstance(top, bool) or not isinstance(top, int) or top < 1:
-        raise ConfigError(f"top is a whole number from 1 on; seen {top!r:.40}.")
+def draw_profit(told: Profit, ax: Axes | None, lang: str) -> Axes:
+    """Profit by the share contacted, with its interval and the best cut."""
+    table = told.curve
+    with written(lang):
+        ax = axes(ax, width=6.0, height=3.8)
+        x = 100 * table["share"]
+        ax.fill_between(x, table["low"], table["high"], color=PALE, alpha=0.6, linewidth=0)
+        ax.plot(x, table["profit"], color=DOWN, linewidth=1.8)
+        ax.axhline(0, color=DARK, linewidth=0.6)
+        ax.axvline(100 * told.best_share, color=DARK, linewidth=1, linestyle="--")
+        ax.set_xlim(0, 100)
+        ax.set_xlabel(say(lang, "riskiest share of users contacted, %", "联系的高风险用户占比（%）"))
+        ax.set_ylabel(say(lang, f"profit on {told.users:,} users", f"{told.users:,} 名用户的利润"))
+        return titled(
+            bare(ax),
+            say(
+                lang,
+                f"Contacting the riskiest {told.best_share:.0%} pays best" if told.best_share else "No contact pays",
+                f"联系风险最高的{told.best_share:.0%}利润最大" if told.best_share else "联系任何用户都不划算",
+            ),
+        )
 
 
-def _say(lang: str, en: Any, zh: Any) -> Any:
-    if lang not in {"en", "zh"}:
-        raise ConfigError.unknown_name("lang", lang, ("en", "zh"))
-    return zh if lang == "zh" else en
+def draw_lever(told: LeverEffect, ax: Axes | None, lang: str) -> Axes:
+    """The raw difference, the adjusted effect, and how far confounders as strong as the recorded ones could move it."""
+    effect = told.effect
+    names = [say(lang, "unadjusted difference", "未调整差异"), say(lang, "adjusted, 95% interval", "调整后（95%区间）")]
+    centre = [100 * effect.raw_difference, 100 * effect.effect_size]
+    half = [0.0, 100 * effect.sensitivity.margin]
+    for name, moved in zip(told.yardsticks["covariate"], told.yardsticks["could_move"], strict=True):
+        names.append(say(lang, f"beside a hidden one like {name}", f"若有未记录因素强如{name}"))
+        centre.append(100 * effect.effect_size)
+        half.append(100 * (effect.sensitivity.margin + moved))
+    with written(lang):
+        ax = axes(ax, width=6.6, height=0.42 * len(names) + 1.5)
+        places = np.arange(len(names))[::-1]
+        markers = ["s", *["o"] * (len(names) - 1)]
+        for place, middle, width, marker in zip(places, centre, half, markers, strict=True):
+            colour = PALE if marker == "s" else DOWN
+            ax.errorbar(
+                [middle], [place], xerr=[width], fmt=marker, color=colour, markersize=6, linewidth=1.4, capsize=3
+            )
+        ax.axvline(0, color=DARK, linewidth=0.8)
+        rows(ax, names[::-1], lang)
+        ax.set_xlabel(say(lang, "points of the probability of silence", "沉默概率（百分点）"))
+        return titled(
+            ax,
+            say(
+                lang,
+                f"{told.treatment}: adjusted, and how far that can be trusted",
+                f"{told.treatment}：调整后的差异与可信程度",
+            ),
+        )
 
 
-def _axes(ax: Axes | None, *, width: float, height: float) -> Axes:
-    if ax is not None:
-        return ax
-    from matplotlib.figure import Figure
-
-    # A figure of its own, outside pyplot's list: nothing global is touched.
-    made: Axes = Figure(figsize=(width, height), layout="constrained").subplots()
-    return made
-
-
-def _rows(ax: Axes, labels: list[str]) -> None:
-    ax.set_yticks(np.arange(len(labels)), labels, fontsize=8)
-    ax.set_ylim(-0.7, len(labels) - 0.3)
-    _bare(ax)
-
-
-def _bare(ax: Axes) -> Axes:
-    for side in ("top", "right"):
-        ax.spines[side].set_visible(False)
-    ax.tick_params(labelsize=8)
-    return ax
-
-
-def _rank01(values: Array) -> Array:
-    """Values by rank from 0 to 1, so that one outlier does not take all the colours."""
-    known = np.isfinite(values)
-    made = np.full(len(values), np.nan)
-    _, place = np.unique(values[known], return_inverse=True)
-    made[known] = place / max(int(place.max(initial=0)), 1)
-    return made
-
-
-def _spread(points: Array) -> Array:
-    """Heights within a line: dots of the same bin side by side, alternating above and below."""
-    edges = np.linspace(points.min(), points.max() + 1e-9, 60)
-    place = np.digitize(points, edges)
-    order = np.argsort(place, kind="stable")
-    starts = np.searchsorted(place[order], place[order], "left")
-    nth = np.empty(len(points))
-    nth[order] = np.arange(len(points)) - starts
-    height = np.ceil(nth / 2) * np.where(nth % 2 == 0, 1, -1)
-    return 0.38 * height / max(float(np.abs(height).max()), 8.0)
+def draw_horizon(told: SuggestedHorizon, ax: Axes | None) -> Axes:
+    """The curve of returns, with the suggested horizon marked."""
+    ax = axes(ax, width=5.5, height=3.4)
+    days = int(told.horizon[:-1])
+    ax.step(told.curve["days"], told.curve["returned"], where="post", color=DOWN)
+    ax.axvline(days, color=DARK, linewidth=0.8, linestyle="--")
+    ax.set_xlabel("days since an order day")
+    ax.set_ylabel("share ordered again")
+    ax.set_ylim(0, 1)
+    return titled(bare(ax), f"Silent for {days} days: {told.comes_back_later:.0%} still come back later")

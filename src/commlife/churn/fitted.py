@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
@@ -11,13 +12,15 @@ import pandas as pd
 
 from commlife._model import FittedOn
 from commlife.churn import drift, storage
-from commlife.churn._explained import explain
+from commlife.churn._explained import Forecast, explain
 from commlife.churn.calibration import AffineMap
 from commlife.churn.catalogue import CATALOGUE, Feature
 from commlife.churn.drivers import Population, Refit, driver_table
 from commlife.churn.evaluation import Evaluation
 from commlife.churn.forest import Forest
-from commlife.churn.reasons import leading_reasons, reason_table, sentences
+from commlife.churn.holdout import Holdout, Profit, positive
+from commlife.churn.reasons import Reasons, check_mode, find_reasons, reason_table, sentences
+from commlife.churn.shapley import MOST_PLAYERS
 from commlife.errors import ConfigError
 from commlife.orders.calendar import Timestamp
 
@@ -36,6 +39,8 @@ Array = np.ndarray[Any, np.dtype[np.float64]]
 LANGUAGES = ("en", "zh")
 #: Users on which the table of all users is made, and the fewest on which that of a part is.
 _TABLE_ROWS, _LEAST_ROWS = 2_000, 30
+#: Users that stand for everybody in exact reasons.
+_BACKGROUND = 100
 _OURS = {feature.name for feature in CATALOGUE}
 
 
@@ -71,9 +76,11 @@ class SingleExplanation:
         p_base: Probability at the base of the model.
         drivers: Features that speak for their groups, the one that weighs most first.
         values: Their values.
-        contributions: What their groups add, in the unit of p_silent: all of them and ``p_base`` add up to
+        contributions: What their groups add, in the unit of p_silent: all of them, ``rest`` and ``p_base`` add up to
             ``p_silent``.
         sentences: The same in words.
+        rest: What all groups not told add (the exact mode tells the leading ones apart).
+        mode: ``fast`` (approximate in probability) or ``exact``.
     """
 
     p_silent: float
@@ -82,6 +89,8 @@ class SingleExplanation:
     values: tuple[float, ...]
     contributions: tuple[float, ...]
     sentences: tuple[str, ...]
+    rest: float = 0.0
+    mode: str = "fast"
 
     @property
     def frame(self) -> pd.DataFrame:
@@ -117,7 +126,7 @@ class FittedSilenceModel:
         reference: The users on which driver tables are made.
         profile: Deciles of the features learned from, for :meth:`drift`.
         test_day: The snapshot of the evaluation.
-        reliability: ``tenth, users, p_silent, silent``: forecast and outcome on the test snapshot.
+        holdout: Forecasts and outcomes of the test snapshot's users, in bins.
     """
 
     spec: SilenceModel
@@ -132,7 +141,7 @@ class FittedSilenceModel:
     reference: Reference = field(repr=False)
     profile: dict[str, dict[str, list[float]]] = field(repr=False)
     test_day: str
-    reliability: pd.DataFrame = field(repr=False)
+    holdout: Holdout = field(repr=False)
 
     def __repr__(self) -> str:
         auc = float(self.evaluation_result.frame["value"].iloc[0])
@@ -158,8 +167,46 @@ class FittedSilenceModel:
         return self.evaluation_result.verdict_zh
 
     @property
+    def reliability(self) -> pd.DataFrame:
+        """``tenth, users, p_silent, silent``: mean forecast and share that fell silent on the test snapshot."""
+        return self.holdout.tenths()
+
+    def lift(self) -> pd.DataFrame:
+        """How much likelier the riskiest users of the test snapshot fell silent than all.
+
+        Returns:
+            ``share`` of the users, ``users``, ``found`` (share of all who fell silent), ``lift`` with its 95% interval
+            ``low, high`` (bootstrap over users), and ``cap``, which no forecast can pass.
+        """
+        return self.holdout.lift(self.spec.seed)
+
+    def profit(self, *, value_of_keeping: float, share_kept: float, cost_of_contact: float) -> Profit:
+        """What contacting the riskiest users would bring, by your own costs: nothing is assumed for you.
+
+        Each contact costs ``cost_of_contact``; each contacted user who would have fallen silent is worth
+        ``value_of_keeping`` times ``share_kept``. Contacting somebody who stays anyway brings nothing. Outcomes are
+        those of the test snapshot, which the model has not seen.
+
+        Args:
+            value_of_keeping: What one user kept is worth to you, in your money.
+            share_kept: Share of the contacted users about to fall silent whom the contact keeps, in (0, 1]. It comes
+                from a trial (:func:`commlife.compare`), not from this model.
+            cost_of_contact: What one contact costs, in the same money.
+
+        Raises:
+            ConfigError: If a number is not above 0, or ``share_kept`` above 1.
+        """
+        return self.holdout.profit(
+            value=positive(value_of_keeping, "value_of_keeping"),
+            kept=positive(share_kept, "share_kept", most=1.0),
+            cost=positive(cost_of_contact, "cost_of_contact"),
+            seed=self.spec.seed,
+            day=self.test_day,
+        )
+
+    @property
     def plot(self) -> SilencePlots:
-        """Figures: ``beeswarm()``, ``waterfall(features)``, ``calibration()``, ``ranks()``, ``dependence(feature)``."""
+        """Figures: ``beeswarm, waterfall(features), calibration, lift, ranks, dependence(feature)``, each with lang."""
         from commlife.churn.figures import SilencePlots
 
         return SilencePlots(self)
@@ -181,7 +228,7 @@ class FittedSilenceModel:
             ConfigError: If the log lacks a column, or the host's features are not given.
         """
         snapshot = self._snapshot(log, as_of, host)
-        p = self.calibration.probability(self.forest.margin(snapshot.features))
+        p = self._forecast(snapshot.features)
         return log.give_table(pd.DataFrame({"user_id": snapshot.users, "p_silent": p}))
 
     def feature_table(self, log: OrderLog, *, as_of: Timestamp, host: HostFeatures | None = None) -> Any:
@@ -212,13 +259,17 @@ class FittedSilenceModel:
         k: int = 3,
         lang: str = "en",
         users: float | None = None,
+        mode: str = "fast",
         host: HostFeatures | None = None,
     ) -> Any:
         """Why each active user is likely (or not) to fall silent.
 
-        A user's contributions are shares of the log-odds scaled to probability,
-        ``contribution * (p - p_base) / (log-odds - base log-odds)``, so that they add up. They approximate Shapley
-        values of the probability itself, and are exact ones of the log-odds. They are associations, not causes.
+        The fast mode takes exact Shapley values of the log-odds and scales them to probability,
+        ``contribution * (p - p_base) / (log-odds - base log-odds)``: they add up, and approximate those of the
+        probability itself (their sentences say "about"). The exact mode takes Shapley values of the probability, with
+        the user's k leading groups and all others together as players, and a sample of today's users as what is usual;
+        it costs some milliseconds a user, and is meant for the list of users at risk. Both are associations, not
+        causes.
 
         Args:
             log: The order log.
@@ -226,6 +277,7 @@ class FittedSilenceModel:
             k: Reasons a user; correlated features are one reason, told by the one that weighs most.
             lang: ``"en"`` or ``"zh"``.
             users: Share of the users with the highest probability, such as 0.05; None gives all.
+            mode: ``"fast"`` or ``"exact"``.
             host: The host's own features, if the model was fitted with them.
 
         Returns:
@@ -233,58 +285,114 @@ class FittedSilenceModel:
             reason_rank`` (the largest first, k + 1 for "other"), ``driver`` (a feature, or ``other``), ``value`` of
             the driver in its own unit, ``contribution_pp`` (in the unit of p_silent: 0.05 is five points),
             ``sentence``.
-            ``p_base`` plus a user's contributions is ``p_silent``.
+            ``p_base`` plus a user's contributions is ``p_silent``. ``p_base`` is the probability at the base of the
+            log-odds in the fast mode, the mean probability of today's users in the exact one.
 
         Raises:
-            ConfigError: If ``k``, ``lang`` or ``users`` is out of range.
+            ConfigError: If ``k``, ``lang``, ``users`` or ``mode`` is out of range.
         """
         _check_language(lang)
+        exact = check_mode(mode)
         snapshot = self._snapshot(log, as_of, host)
-        chosen = np.arange(len(snapshot))
+        table = snapshot.features[list(self.forest.names)]
+        owners = snapshot.users
         if users is not None:
             if isinstance(users, bool) or not isinstance(users, (int, float)) or not 0 < users <= 1:
                 raise ConfigError(f"reasons: users is a share in (0, 1], such as 0.05; seen {users!r:.40}.")
-            p = self.calibration.probability(self.forest.margin(snapshot.features))
-            wanted = int(np.ceil(users * len(p)))
-            chosen = np.sort(np.argsort(-p, kind="stable")[:wanted])
-        table = snapshot.features[list(self.forest.names)].iloc[chosen]
-        explained = explain(self.forest, self.calibration, table)
-        made = reason_table(
-            snapshot.users.iloc[chosen],
-            table.to_numpy(),
-            explained,
-            features=self.features,
-            groups=self.groups,
-            typical=self.reference.typical,
-            k=k,
-            lang=lang,
-        )
+            p = self._forecast(table)
+            chosen = np.sort(np.argsort(-p, kind="stable")[: int(np.ceil(users * len(p)))])
+            table, owners = table.iloc[chosen], owners.iloc[chosen]
+        told = self._reasons(table.to_numpy(), k, exact=exact)
+        made = reason_table(owners, told, features=self.features, typical=self.reference.typical, lang=lang)
         return log.give_table(made)
 
-    def explain_one(self, features: Mapping[str, float | None], *, lang: str = "en") -> SingleExplanation:
+    def explain_one(
+        self, features: Mapping[str, float | None], *, lang: str = "en", mode: str = "fast"
+    ) -> SingleExplanation:
         """One user's forecast from the features alone, for a service.
 
         Args:
             features: A value for each feature of the model (see :meth:`feature_table`), None where there is none.
             lang: ``"en"`` or ``"zh"``.
+            mode: ``"fast"`` (all groups) or ``"exact"`` (the 8 leading ones, and the rest as ``other``); see
+                :meth:`reasons`.
 
         Raises:
             ConfigError: If a feature is missing, unknown, or no number.
         """
         _check_language(lang)
-        X = np.array([self._row(features)])
-        explained = explain(self.forest, self.calibration, X)
-        which, shown, said = leading_reasons(
-            X, explained, features=self.features, groups=self.groups, k=len(self.groups)
-        )
-        told = sentences(which, shown, said, self.features, self.reference.typical, lang)
+        exact = check_mode(mode)
+        k = min(len(self.groups), MOST_PLAYERS) if exact else len(self.groups)
+        told = self._reasons(np.array([self._row(features)]), k, exact=exact)
         return SingleExplanation(
-            p_silent=float(explained.p[0]),
-            p_base=explained.p_base,
-            drivers=tuple(self.features[place].name for place in which[0].tolist()),
-            values=tuple(shown[0].tolist()),
-            contributions=tuple(said[0].tolist()),
-            sentences=tuple(told[0].tolist()),
+            p_silent=float(told.p[0]),
+            p_base=told.p_base,
+            drivers=tuple(self.features[place].name for place in told.which[0].tolist()),
+            values=tuple(told.values[0].tolist()),
+            contributions=tuple(told.points[0].tolist()),
+            sentences=tuple(sentences(told, self.features, self.reference.typical, lang)[0].tolist()),
+            rest=float(told.rest[0]) if exact else 0.0,
+            mode=mode,
+        )
+
+    def _reasons(self, X: Array, k: int, *, exact: bool) -> Reasons:
+        background = None
+        if exact:
+            background = self.reference.X[:: max(1, -(-len(self.reference.X) // _BACKGROUND))]
+        return find_reasons(
+            X,
+            forest=self.forest,
+            calibration=self.calibration,
+            features=self.features,
+            groups=self.groups,
+            k=k,
+            background=background,
+        )
+
+    @property
+    def _forecast(self) -> Forecast:
+        return Forecast(self.forest, self.calibration)
+
+    def to_shap(
+        self,
+        log: OrderLog | None = None,
+        *,
+        as_of: Timestamp | None = None,
+        host: HostFeatures | None = None,
+        lang: str = "en",
+    ) -> Any:
+        """The contributions as a ``shap.Explanation``, for the plots of the package shap.
+
+        Args:
+            log: The order log whose active users at ``as_of`` are explained; None takes the reference sample of the
+                fit.
+            as_of: The local business day, with ``log``.
+            host: The host's own features, if the model was fitted with them.
+            lang: Language of the feature names.
+
+        Returns:
+            An explanation with ``values`` (calibrated log-odds, users x features), ``base_values``, ``data`` and
+            ``feature_names``: base plus values is the log-odds of silence.
+
+        Raises:
+            ConfigError: If only one of ``log`` and ``as_of`` is given.
+        """
+        with warnings.catch_warnings():
+            # What shap's import says of its own use of matplotlib is not the caller's to mend.
+            warnings.simplefilter("ignore")
+            import shap
+
+        _check_language(lang)
+        if (log is None) != (as_of is None):
+            raise ConfigError("to_shap takes a log together with its as_of, or neither of them.")
+        X = self.reference.X
+        if log is not None and as_of is not None:
+            X = self._snapshot(log, as_of, host).features[list(self.forest.names)].to_numpy()
+        explained = explain(self.forest, self.calibration, X)
+        base = float(np.log(explained.p_base) - np.log1p(-explained.p_base))
+        names = [feature.label(lang) for feature in self.features]
+        return shap.Explanation(
+            values=explained.log_odds, base_values=np.full(len(X), base), data=X, feature_names=names
         )
 
     def _row(self, features: Mapping[str, float | None]) -> list[float]:
@@ -412,7 +520,7 @@ class FittedSilenceModel:
     def drift(self, log: OrderLog, *, as_of: Timestamp, host: HostFeatures | None = None) -> drift.Drift:
         """How far the users of ``as_of`` are from those that the model learned from, and whether to refit."""
         snapshot = self._snapshot(log, as_of, host)
-        p = self.calibration.probability(self.forest.margin(snapshot.features))
+        p = self._forecast(snapshot.features)
         auc = float(self.evaluation_result.frame["value"].iloc[0])
         return drift.drift_table(self.profile, snapshot.features, p, auc)
 

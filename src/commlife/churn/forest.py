@@ -116,7 +116,15 @@ class Forest:
 
 
 def grow(
-    features: pd.DataFrame, silent: Array, *, rounds: int, depth: int, rate: float, seed: int, n_jobs: int
+    features: pd.DataFrame,
+    silent: Array,
+    *,
+    rounds: int,
+    depth: int,
+    rate: float,
+    seed: int,
+    n_jobs: int,
+    weight: float = 1.0,
 ) -> Forest:
     """Grow a forest; the order of rows must be canonical, since rows are drawn by position.
 
@@ -124,19 +132,23 @@ def grow(
     few hundred users as on a million. Every tree sees every feature: drawing features too would give half of a true
     driver's effect to whatever is correlated with it. Outcomes are never weighted by class: that leaves the ranking
     alone and ruins the probabilities.
+
+    ``weight`` is how many rows each row stands for (the same for all): half of the users, each counted twice, are
+    held back by the penalties exactly as all of them are.
     """
     import xgboost
 
     names = tuple(str(name) for name in features.columns)
     X = np.ascontiguousarray(features.to_numpy(), dtype=np.float32)
-    data = xgboost.DMatrix(X, label=silent, feature_names=list(names), nthread=n_jobs)
+    weights = None if weight == 1 else np.full(len(X), weight, dtype=np.float32)
+    data = xgboost.DMatrix(X, label=silent, weight=weights, feature_names=list(names), nthread=n_jobs)
     settings = {
         "objective": "binary:logistic",
         "tree_method": "hist",
         "max_depth": depth,
         "eta": rate,
         "subsample": 0.5,
-        "min_child_weight": min(20.0, max(1.0, len(X) / 200)),
+        "min_child_weight": min(20.0, max(1.0, weight * len(X) / 200)),
         "lambda": 10.0,
         "seed": seed,
         "nthread": n_jobs,

@@ -48,15 +48,9 @@ class SuggestedHorizon:
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """The return curve, with the horizon marked."""
-        from commlife.churn.figures import _axes, _bare
+        from commlife.churn.figures import draw_horizon
 
-        ax = _axes(ax, width=5.5, height=3.4)
-        ax.step(self.curve["days"], self.curve["returned"], where="post", color="#2a6a8c")
-        ax.axvline(int(self.horizon[:-1]), color="#333333", linewidth=0.8, linestyle="--")
-        ax.set_xlabel("days since an order day")
-        ax.set_ylabel("share ordered again")
-        ax.set_ylim(0, 1)
-        return _bare(ax)
+        return draw_horizon(self, ax)
 
 
 def suggest_horizon(log: OrderLog, *, as_of: Timestamp, share: float = 0.9) -> SuggestedHorizon:

@@ -24,6 +24,9 @@ Flags = np.ndarray[Any, np.dtype[np.bool_]]
 
 #: Users of a refit at most: the spread is scaled to the full number.
 _REFIT_USERS = 10_000
+#: How often a user of a refit counts at most. Twice makes penalties act on half of the users as on all; beyond, where
+#: the users of a refit are many, penalties hardly act.
+_HEAVIEST = 2.0
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,7 @@ def stack(snapshots: tuple[Snapshot, ...], names: list[str]) -> Rows:
     return Rows(table, silent, owner[order], roles[order])
 
 
-def learn(rows: Rows, spec: SilenceModel, *, seed: int) -> Refit:
+def learn(rows: Rows, spec: SilenceModel, *, seed: int, weight: float = 1.0) -> Refit:
     """A straight line from a forest that has not seen the calibration snapshot, then the forest that has.
 
     Where the calibration snapshot holds users of one outcome alone, the log-odds stay as they are.
@@ -69,9 +72,9 @@ def learn(rows: Rows, spec: SilenceModel, *, seed: int) -> Refit:
     later = rows.silent[rows.calibrating]
     line = AffineMap()
     if later.size and 0 < later.mean() < 1:
-        first = _grow(rows.take(~rows.calibrating), spec, seed)
-        line = fit_affine(first.margin(rows.table[rows.calibrating]), later, source=spec.calibration)
-    return Refit(_grow(rows, spec, seed), line)
+        first = _grow(rows.take(~rows.calibrating), spec, seed, weight)
+        line = fit_affine(first.margin(rows.table[rows.calibrating]), later, source=spec.calibration, weight=weight)
+    return Refit(_grow(rows, spec, seed, weight), line)
 
 
 def refits(rows: Rows, spec: SilenceModel) -> tuple[tuple[Refit, ...], float]:
@@ -82,16 +85,17 @@ def refits(rows: Rows, spec: SilenceModel) -> tuple[tuple[Refit, ...], float]:
     """
     n = rows.users
     m = max(1, min(n // 2, _REFIT_USERS))
+    weight = min(n / m, _HEAVIEST)
     rng = np.random.default_rng([spec.seed, 2])
     made = []
     for number in range(spec.refits):
         chosen = np.zeros(n, dtype=bool)
         chosen[rng.permutation(n)[:m]] = True
-        made.append(learn(rows.take(chosen[rows.owner]), spec, seed=spec.seed + 1 + number))
+        made.append(learn(rows.take(chosen[rows.owner]), spec, seed=spec.seed + 1 + number, weight=weight))
     return tuple(made), float(np.sqrt(m / max(n - m, 1)))
 
 
-def _grow(rows: Rows, spec: SilenceModel, seed: int) -> Forest:
+def _grow(rows: Rows, spec: SilenceModel, seed: int, weight: float) -> Forest:
     return grow(
         rows.table,
         rows.silent,
@@ -100,4 +104,5 @@ def _grow(rows: Rows, spec: SilenceModel, seed: int) -> Forest:
         rate=spec.learning_rate,
         seed=seed,
         n_jobs=spec.n_jobs,
+        weight=weight,
     )

@@ -15,6 +15,7 @@ from commlife.churn.calibration import AffineMap, fit_affine
 from commlife.churn.evaluation import Evaluation, evaluate
 from commlife.churn.fitted import FittedSilenceModel, Reference
 from commlife.churn.groups import correlation_groups
+from commlife.churn.holdout import Holdout
 from commlife.churn.panel import Panel, SilencePanel, Snapshot
 from commlife.errors import ConfigError, InsufficientDataError
 from commlife.orders.calendar import DayField, Duration, Timestamp
@@ -161,7 +162,7 @@ class SilenceModel(Spec):
             reference=reference,
             profile=drift.profile(rows.table, scores),
             test_day=test.day,
-            reliability=_reliability(calibration.probability(forest.margin(test.features)), test),
+            holdout=Holdout.of(calibration.probability(forest.margin(test.features)), _known(test)),
         )
 
     def _evaluate(
@@ -244,14 +245,4 @@ def _reference(now: Snapshot, forest: Forest, calibration: AffineMap) -> Referen
         ids=now.users.iloc[rows].reset_index(drop=True),
         at_risk=float(np.quantile(p, 0.8, method="inverted_cdf")),
         typical=median,
-    )
-
-
-def _reliability(p: Array, test: Snapshot) -> pd.DataFrame:
-    """Mean forecast and share that fell silent by tenth of the forecast."""
-    order = canonical_order(p, _known(test))
-    tenth = np.arange(len(p)) * 10 // max(len(p), 1)
-    frame = pd.DataFrame({"tenth": tenth + 1, "p_silent": p[order], "silent": _known(test)[order]})
-    return frame.groupby("tenth", as_index=False).agg(
-        users=("silent", "size"), p_silent=("p_silent", "mean"), silent=("silent", "mean")
     )

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from commlife._model import FittedOn, library_version
+from commlife.churn.holdout import Holdout
 from commlife.errors import ConfigError, PersistenceError
 
 if TYPE_CHECKING:
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["load", "save"]
 
-FORMAT = 1
+#: 2: the test snapshot's users in fine bins, for lift and profit; 1 held tenths.
+FORMAT = 2
 MANIFEST, STATE, TREES = "manifest.json", "state.json", "trees.ubj"
 _LARGEST = 1_000_000_000
 
@@ -180,8 +182,17 @@ def _state(model: FittedSilenceModel) -> dict[str, Any]:
         },
         "profile": model.profile,
         "test_day": model.test_day,
-        "reliability": _frame(model.reliability),
+        "holdout": {name: _holes(getattr(model.holdout, name)) for name in ("users", "forecast", "silent", "lowest")},
     }
+
+
+def _holdout(state: dict[str, Any]) -> Holdout:
+    """Bins of the test snapshot; the first format held tenths alone."""
+    if "holdout" in state:
+        return Holdout(**{name: _floats(column) for name, column in state["holdout"].items()})
+    told = _unframe(state["reliability"]).iloc[::-1]
+    users, forecast = told["users"].to_numpy(dtype=np.float64), told["p_silent"].to_numpy()
+    return Holdout(users, forecast, np.rint(told["silent"].to_numpy() * users), forecast)
 
 
 def _model(state: dict[str, Any], files: dict[str, bytes]) -> Any:
@@ -229,5 +240,5 @@ def _model(state: dict[str, Any], files: dict[str, bytes]) -> Any:
         ),
         profile=state["profile"],
         test_day=str(state["test_day"]),
-        reliability=_unframe(state["reliability"]),
+        holdout=_holdout(state),
     )

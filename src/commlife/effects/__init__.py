@@ -15,6 +15,7 @@ from commlife.effects.off_policy import OffPolicyValue, off_policy_value
 from commlife.effects.qini import auuc, qini, qini_curve, uplift_at
 from commlife.effects.ranking import Ranking, rank_quality
 from commlife.effects.rollout import Guardrail, Rollout, RolloutDecision
+from commlife.effects.sensitivity import Sensitivity
 from commlife.effects.shrinkage import shrink
 from commlife.effects.trial_readout import Readout, readout
 from commlife.effects.uplift import FittedUplift, Uplift
@@ -30,6 +31,7 @@ __all__ = [
     "Rollout",
     "RolloutDecision",
     "SampleRatio",
+    "Sensitivity",
     "Uplift",
     "adjust_pvalues",
     "adjusted_effect",

@@ -25,6 +25,7 @@ from commlife.effects._inputs import (
     wide_frame,
 )
 from commlife.effects._nuisance import cross_fitted_outcomes, cross_fitted_propensity, deal_folds
+from commlife.effects.sensitivity import Sensitivity
 from commlife.errors import ConfigError, InsufficientDataError, ModelWarning
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ class AdjustedEffect:
         balance: Frame ``covariate, raw, adjusted``: standardised differences in means before and after weighting;
             adjusted ones above .1 in size mean that the groups remain unlike.
         propensity: Frame ``group, low, median, high``: 1%, 50% and 99% points of the propensities.
+        sensitivity: How strong something that nobody recorded would have to be to explain the effect away.
     """
 
     effect_size: float
@@ -76,11 +78,13 @@ class AdjustedEffect:
     effective_controls: float
     balance: pd.DataFrame
     propensity: pd.DataFrame
+    sensitivity: Sensitivity
 
     def to_frame(self) -> pd.DataFrame:
         """One row with the numbers."""
-        names = [name for name in self.__slots__ if name not in {"balance", "propensity"}]
-        return pd.DataFrame([{name: getattr(self, name) for name in names}])
+        names = [name for name in self.__slots__ if name not in {"balance", "propensity", "sensitivity"}]
+        row = {name: getattr(self, name) for name in names}
+        return pd.DataFrame([{**row, "robustness_value": self.sensitivity.robustness_value}])
 
     def __repr__(self) -> str:
         interval = f"{self.effect_size_ci_lower:.6g} to {self.effect_size_ci_upper:.6g}"
@@ -169,6 +173,9 @@ def adjusted_effect(
     if not (treated & keep).any() or not (~treated & keep).any():
         raise InsufficientDataError(f"{what}: nobody is left within the propensities {trim:g} to {1 - trim:g}.")
     psi, weight = _scores(y[keep], treated[keep], means[keep], chance[keep], estimand)
+    arms = treated[keep].astype(np.intp)
+    residual = y[keep] - means[keep][np.arange(len(arms)), arms]
+    representer = weight if estimand == "all" else weight / arms.mean()
     effect = float(psi.mean())
     error = _error(psi - effect, None if group is None else group[keep])
     z = normal_quantile(0.5 + level / 2)
@@ -190,6 +197,7 @@ def adjusted_effect(
         effective_controls=sizes[1],
         balance=balance,
         propensity=_points(chance, treated),
+        sensitivity=Sensitivity.of(effect, z * error, residual=residual, representer=representer),
     )
 
 
