@@ -7,7 +7,7 @@ JOBS   ?= 2
 
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help demo test test-engines nightly quick lint types layers docs notebooks bench bench-basket api changelog clean
+.PHONY: help demo test test-engines nightly quick lint types layers docs notebooks bench bench-basket api artefacts changelog clean
 
 help:
 	@echo "make demo       the weekly page from real data: users.parquet and report.html in $(OUT)/"
@@ -17,6 +17,7 @@ help:
 	@echo "make lint       ruff, import-linter        make types   mypy, pyright --verifytypes"
 	@echo "make docs       build the site, strict     make bench   ratios against peers, in one run"
 	@echo "make api        compare the public names with the last released ones"
+	@echo "make artefacts  build the wheel and the sdist, look into them, run tests against the installed wheel"
 
 # One stamp for each set of packages: `make demo` on a fresh machine does not wait for the linters.
 $(VENV)/bin/python:
@@ -74,6 +75,13 @@ docs: $(VENV)/.dev notebooks
 notebooks: $(VENV)/.dev
 	$(BIN)/python examples/run_notebooks.py
 
+# The wheel is built from the sdist, as an index would have it, and tried in its own folder.
+artefacts: $(VENV)/.dev
+	@rm -rf dist $(VENV)/.artefact
+	@$(BIN)/python -m build --outdir dist . > $(VENV)/build.txt 2>&1 || { tail -20 $(VENV)/build.txt; exit 1; }
+	@$(BIN)/python -m pip install --quiet --no-deps --target $(VENV)/.artefact dist/*.whl
+	@$(BIN)/python tests/artefacts.py dist $(VENV)/.artefact
+
 api: $(VENV)/.dev
 	$(BIN)/python tests/api/snapshot.py --check
 
@@ -87,4 +95,4 @@ changelog: $(VENV)/.dev
 	$(BIN)/towncrier build --draft --version next
 
 clean:
-	rm -rf $(VENV) out site .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
+	rm -rf $(VENV) dist out site .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
