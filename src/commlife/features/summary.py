@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import narwhals.stable.v2 as nw
 
-from commlife.orders.calendar import Timestamp, day_number
+from commlife.features.users import own_attributes, warn_if_left_truncated, with_existing
+from commlife.orders.calendar import Duration, Timestamp, day_number
 
 if TYPE_CHECKING:
     from commlife.orders import OrderLog
@@ -14,21 +16,33 @@ if TYPE_CHECKING:
 __all__ = ["purchase_summary", "summary_plan"]
 
 
-def purchase_summary(log: OrderLog, *, as_of: Timestamp) -> Any:
+def purchase_summary(
+    log: OrderLog, *, as_of: Timestamp, washout: str | Duration | None = None, attributes: Sequence[str] = ()
+) -> Any:
     """One row a payer: repeat purchases, recency, age and mean repeat spend, in days, as in the BTYD papers.
 
     The grain is the local day: all orders that count on one day are one purchase, so what is bought again on the
     first day is no repeat. Recency has two meanings in the field: here ``t_x`` is the time from the first to the last
     purchase (Fader, Hardie & Lee 2005), not the time since the last one (``recency_days`` of RFM).
 
+    A log that begins in the middle of lives shows the first order of some users that was not their first: their ``T``
+    is too short and they are survivors. With ``washout``, or where the log has ``first_ordered_at``, a column
+    ``existing`` tells them apart, and the value models learn from the others alone.
+
     Args:
         log: The order log.
         as_of: The local business day before whose midnight orders count; the last observed day is the one before.
+        washout: Users first seen within this time of the log's first day are existing, such as ``"28D"``.
+        attributes: Columns of the log (``"community"``, ``"channel"``, ...) of which each user's own is added: that of
+            the first order that counts.
 
     Returns:
         A frame in the input's own kind: ``user_id``; ``x`` repeat purchase days; ``t_x`` days from the first to the
         last purchase; ``T`` days from the first purchase to the last observed day; ``m_x`` mean spend of the repeat
-        days in major units, null where ``x`` is 0.
+        days in major units, null where ``x`` is 0; then ``existing``, if anything tells, and the attributes.
+
+    Raises:
+        LeftTruncatedWarning: If the log begins in the middle of lives and nothing tells the users apart.
 
     Examples:
         >>> import pandas as pd
@@ -41,7 +55,21 @@ def purchase_summary(log: OrderLog, *, as_of: Timestamp) -> Any:
         0       a  1   10  29  30.0
         1       b  0    0  25   NaN
     """
-    return log.give(summary_plan(log, day_number(as_of)))
+    day = day_number(as_of)
+    since = None if washout is None else Duration(washout)
+    plan = summary_plan(log, day)
+    first_day = (day - 1 - nw.col("T")).alias("first_day")
+    columns = ["user_id", "x", "t_x", "T", "m_x"]
+    if since is not None or log.has("first_ordered_at"):
+        plan = with_existing(plan.with_columns(first_day), log, washout=since)
+        columns.append("existing")
+    if attributes:
+        log.require(*attributes, why="purchase_summary was asked for the users' own")
+        plan = plan.join(own_attributes(log, day, *attributes), on="user_id", how="left")
+        columns += attributes
+    given = log.give(plan.select(*columns))
+    warn_if_left_truncated(nw.from_native(given).lazy().with_columns(first_day), log, day, washout=since)
+    return given
 
 
 def summary_plan(log: OrderLog, as_of: int) -> nw.LazyFrame[Any]:

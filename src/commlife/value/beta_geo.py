@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from commlife.orders.calendar import Duration, Timestamp
-from commlife.value.histories import read_summary
-from commlife.value.kernels import BetaGeoKernel, Kernel
-from commlife.value.purchases import FittedPurchaseModel, PurchaseModel
+from commlife.orders.calendar import Timestamp
+from commlife.value.kernel_beta_geo import BetaGeoKernel
+from commlife.value.kernels import Kernel
+from commlife.value.purchase_model import PurchaseModel
+from commlife.value.purchases import FittedPurchaseModel
 
 __all__ = ["BetaGeo", "FittedBetaGeo", "FittedModifiedBetaGeo", "ModifiedBetaGeo"]
 
@@ -20,6 +21,9 @@ class BetaGeo(PurchaseModel):
 
     Args:
         prior: None for plain maximum likelihood, ``"weak"`` for weakly informative priors (MAP).
+        by: A column or an attribute of the log, such as ``"community"``, whose values get parameters of their own.
+        purchase_covariates: Numeric columns that may go with how often a user buys.
+        dropout_covariates: Numeric columns that may go with leaving.
 
     Examples:
         >>> import commlife.value as value
@@ -46,9 +50,7 @@ class BetaGeo(PurchaseModel):
             SchemaError: If the summary holds impossible values.
             InsufficientDataError: If nobody bought again, or the data do not determine the parameters.
         """
-        unit = Duration(time_unit)
-        summary = read_summary(data, as_of=as_of, ids=False, what="BetaGeo")
-        return FittedBetaGeo(spec=self, **self._estimate(summary, unit))
+        return FittedBetaGeo(spec=self, **self._estimate(data, as_of, time_unit))
 
 
 class FittedBetaGeo(FittedPurchaseModel):
@@ -73,6 +75,9 @@ class ModifiedBetaGeo(PurchaseModel):
 
     Args:
         prior: None for plain maximum likelihood, ``"weak"`` for weakly informative priors (MAP).
+        by: A column or an attribute of the log, such as ``"community"``, whose values get parameters of their own.
+        purchase_covariates: Numeric columns that may go with how often a user buys.
+        dropout_covariates: Numeric columns that may go with leaving.
 
     Examples:
         >>> import commlife.value as value
@@ -86,9 +91,7 @@ class ModifiedBetaGeo(PurchaseModel):
 
     def fit(self, data: Any, *, as_of: Timestamp | None = None, time_unit: str = "7D") -> FittedModifiedBetaGeo:
         """Estimate the parameters by maximum likelihood; arguments and errors as in :meth:`BetaGeo.fit`."""
-        unit = Duration(time_unit)
-        summary = read_summary(data, as_of=as_of, ids=False, what="ModifiedBetaGeo")
-        return FittedModifiedBetaGeo(spec=self, **self._estimate(summary, unit))
+        return FittedModifiedBetaGeo(spec=self, **self._estimate(data, as_of, time_unit))
 
 
 class FittedModifiedBetaGeo(FittedPurchaseModel):

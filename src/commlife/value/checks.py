@@ -12,7 +12,8 @@ from commlife._stats.wilson import wilson_interval
 from commlife.errors import ConfigError, InsufficientDataError
 from commlife.orders.calendar import Timestamp
 from commlife.value.histories import Summary, read_summary
-from commlife.value.purchases import FittedPurchaseModel, _Predictions
+from commlife.value.predictions import from_the_start
+from commlife.value.purchases import FittedPurchaseModel
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -76,13 +77,13 @@ def frequency_check(
     """
     _check_fitted("frequency_check", fitted)
     _check_most(most)
-    summary = read_summary(data, as_of=as_of, ids=False, what="frequency_check")
-    lengths, users = np.unique(summary.T, return_counts=True)
-    zero = np.zeros(lengths.size)
-    p, unit = fitted._p(), fitted.time_unit.days
-    here = float(np.exp(fitted.kernel.alive(p, zero[:1], zero[:1]))[0])  # below 1 where the first may be the last
-    shares = here * fitted.kernel.counts(p, zero, zero, lengths / unit, most - 1)
-    shares[:, 0] += 1.0 - here
+    summary = read_summary(data, as_of=as_of, ids=False, extra=fitted.spec.columns, what="frequency_check")
+    p, stratum = fitted._strata(summary)
+    # Users observed for as long, with the same parameters, expect the same.
+    key = summary.T if stratum is None else np.stack([summary.T, stratum])
+    rows, users = np.unique(key, axis=-1, return_counts=True)
+    lengths, own = (rows, np.zeros(rows.size)) if stratum is None else rows
+    _, shares = from_the_start(fitted.kernel, p, own.astype(np.intp), most - 1, lengths / fitted.time_unit.days)
     expected = np.append(users @ shares, 0.0)
     expected[-1] = len(summary.x) - expected.sum()
     seen = np.bincount(np.minimum(summary.x, most).astype(np.intp), minlength=most + 1)
@@ -159,7 +160,7 @@ def holdout_check(fitted: FittedPurchaseModel, earlier: Any, later: Any, *, most
     _check_most(most)
     before = read_summary(earlier, what="holdout_check")
     came, horizon = _purchases_between(before, read_summary(later, what="holdout_check"))
-    predictions = _Predictions(fitted, before)
+    predictions = fitted._predictions(before)
     expected, silent = predictions.purchases(horizon), predictions.p_silent(horizon)
     group = np.minimum(before.x, most).astype(np.intp)
     table = pd.DataFrame({"x": group, "expected": expected, "actual": came})

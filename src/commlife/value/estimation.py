@@ -1,15 +1,15 @@
 """Maximum likelihood in bounded, well-conditioned parameters, and the truth about how it ended.
 
 Positive parameters are estimated through linear combinations of their logarithms (a mean, a shape, a ratio), each in
-a box. L-BFGS-B comes near, Newton's method with differenced analytic gradients finishes, and the Newton decrement
-decides: it says how far, in standard errors, the answer can still be from the maximum.
+a box. Newton's method finishes (where second derivatives are written out it also begins, else L-BFGS-B comes near
+first and gradients are differenced), and the Newton decrement decides: it says how far, in standard errors, the answer
+can still be from the maximum.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from scipy.optimize import minimize
@@ -20,14 +20,23 @@ __all__ = ["Box", "Estimate", "maximise"]
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 Flags = np.ndarray[Any, np.dtype[np.bool_]]
-Objective = Callable[[Array], tuple[float, Array]]
+#: Value, gradient, and the second derivatives where they are written out.
+Terms = tuple[float, Array, Array | None]
 
 #: Newton decrement (squared distance to the maximum, in standard errors) that is aimed at, and that is accepted.
 _CLOSE, _ACCEPTED = 1e-10, 1e-4
-_NEWTON_STEPS = 25
+_NEWTON_STEPS = 40
 _DIFFERENCE = 1e-5
 #: A working parameter nearer to its bound than this counts as being there.
 _AT_BOUND = 1e-6
+
+
+class Objective(Protocol):
+    """A log-likelihood by log parameters."""
+
+    def __call__(self, logs: Array, *, second: bool = False) -> Terms:
+        """Value and gradient; with ``second`` the second derivatives too, None where only differences give them."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -60,21 +69,23 @@ class Estimate:
     Attributes:
         logs: Log parameters.
         covariance: Covariance of the log parameters from the observed information; NaN where they are not determined.
-        objective: The maximised log-likelihood (with the log prior, if there is one).
+        objective: What was maximised: the log-likelihood, with the log prior, if there is one.
+        log_likelihood: The log-likelihood alone.
         at_bound: Working parameters that ended at a bound, as positions.
     """
 
     logs: Array
     covariance: Array
     objective: float
+    log_likelihood: float
     at_bound: tuple[int, ...]
 
 
 def maximise(log_likelihood: Objective, box: Box, starts: Array, *, weight: float, prior: bool, what: str) -> Estimate:
-    """Maximise a log-likelihood given as a function of log parameters, with its gradient.
+    """Maximise a log-likelihood given as a function of log parameters, with its derivatives.
 
     Args:
-        log_likelihood: Value and gradient with respect to the log parameters.
+        log_likelihood: Value, gradient and (if written out) second derivatives with respect to the log parameters.
         box: The working parameters.
         starts: Log parameters to start from, one row each; later rows are tried only where earlier ones fail.
         weight: Number of observations, by which the problem is scaled.
@@ -86,51 +97,84 @@ def maximise(log_likelihood: Objective, box: Box, starts: Array, *, weight: floa
     """
     inverse: Array = np.asarray(np.linalg.inv(box.matrix), dtype=np.float64)
 
-    def loss(working: Array) -> tuple[float, Array]:
-        value, gradient = log_likelihood(inverse @ working)
+    def loss(working: Array, *, second: bool = False) -> Terms:
+        value, gradient, hessian = log_likelihood(inverse @ working, second=second)
         gradient = inverse.T @ gradient
+        if hessian is not None:
+            hessian = inverse.T @ hessian @ inverse
         if prior:
             pull = (working - box.prior_mean) / box.prior_sd
             value -= 0.5 * float(pull @ pull)
             gradient = gradient - pull / box.prior_sd
+            hessian = None if hessian is None else hessian - np.diag(box.prior_sd**-2.0)
         if not (np.isfinite(value) and np.isfinite(gradient).all()):
-            return 1e300, np.zeros_like(working)
-        return -value / weight, -gradient / weight
+            return 1e300, np.zeros_like(working), None
+        return -value / weight, -gradient / weight, None if hessian is None else -hessian / weight
 
-    best: tuple[float, Array, Flags, Array] | None = None
+    found: _Ended | None = None
     for start in starts:
         begin = np.clip(box.matrix @ start, box.lower, box.upper)
-        found = minimize(
-            loss,
-            begin,
-            jac=True,
-            method="L-BFGS-B",
-            bounds=list(zip(box.lower, box.upper, strict=True)),
-            options={"maxiter": 500, "ftol": 1e-11, "gtol": 1e-6},
-        )
-        working, free, hessian, decrement = _newton(loss, np.asarray(found.x), box, weight)
-        if decrement <= _ACCEPTED:
-            best = (loss(working)[0], working, free, hessian)
+        written_out = loss(begin, second=True)[2] is not None
+        found = _newton(loss, begin, box, weight) if written_out else None
+        if found is None or found.decrement > _ACCEPTED or not found.free.all():
+            found = _better(found, _newton(loss, _near(loss, begin, box), box, weight))
+        if found.decrement <= _ACCEPTED:
             break
-    if best is None:
+    if found is None or found.decrement > _ACCEPTED:
         raise InsufficientDataError(
             f"{what}: the likelihood has no maximum that could be found from {len(starts)} starts: the data do not "
             "determine the parameters. Use more users or a longer history, or prior='weak'."
         )
-    value, working, free, hessian = best
-    covariance = _covariance(hessian, free, inverse, weight)
-    return Estimate(inverse @ working, covariance, -value * weight, tuple(int(i) for i in np.flatnonzero(~free)))
+    covariance = _covariance(found.hessian, found.free, inverse, weight)
+    at_bound = tuple(int(i) for i in np.flatnonzero(~found.free))
+    logs = inverse @ found.working
+    objective = -found.value * weight
+    return Estimate(logs, covariance, objective, log_likelihood(logs)[0] if prior else objective, at_bound)
 
 
-def _newton(loss: Objective, working: Array, box: Box, weight: float) -> tuple[Array, Flags, Array, float]:
-    """Newton steps within the box; the last Hessian, which parameters are free, and the decrement left."""
-    value, gradient = loss(working)
-    hessian, decrement = np.empty((0, 0)), np.inf
+def _near(loss: Objective, begin: Array, box: Box) -> Array:
+    """Where L-BFGS-B ends."""
+    found = minimize(
+        lambda working: loss(working)[:2],
+        begin,
+        jac=True,
+        method="L-BFGS-B",
+        bounds=list(zip(box.lower, box.upper, strict=True)),
+        options={"maxiter": 500, "ftol": 1e-11, "gtol": 1e-6},
+    )
+    return np.asarray(found.x, dtype=np.float64)
+
+
+@dataclass(frozen=True)
+class _Ended:
+    """Where Newton's method ended: the point, which parameters are free there, and how far the maximum can still be."""
+
+    value: float
+    working: Array
+    free: Flags
+    hessian: Array
+    decrement: float
+
+
+def _better(one: _Ended | None, other: _Ended) -> _Ended:
+    """The one that ended at a maximum; of two, the higher."""
+    if one is None or one.decrement > _ACCEPTED:
+        return other
+    return one if other.decrement > _ACCEPTED or one.value <= other.value else other
+
+
+def _newton(loss: Objective, working: Array, box: Box, weight: float) -> _Ended:
+    """Newton steps within the box; the decrement is infinite where the curvature is not that of a maximum."""
+    value, gradient, known = loss(working, second=True)
+    hessian, decrement, definite = np.empty((0, 0)), np.inf, False
+    free = np.ones(working.size, dtype=bool)
     for _ in range(_NEWTON_STEPS):
         low = (working <= box.lower + _AT_BOUND) & (gradient > 0)
         high = (working >= box.upper - _AT_BOUND) & (gradient < 0)
         free = ~(low | high)
-        if not decrement <= _ACCEPTED:  # nearer than that, the Hessian moves no more
+        if known is not None:
+            hessian = known
+        elif not decrement <= _ACCEPTED:  # nearer than that, the Hessian moves no more
             hessian = _hessian(loss, working, gradient)
         inside = hessian[np.ix_(free, free)]
         # A ridge has curvatures near 0: they are lifted so that the step stays finite and downhill.
@@ -140,26 +184,26 @@ def _newton(loss: Objective, working: Array, box: Box, weight: float) -> tuple[A
         slope = axes.T @ gradient[free]
         decrement = float(weight * (slope @ (slope / lifted)))
         if definite and decrement <= _CLOSE:
-            return working, free, hessian, decrement
+            break
         step = np.zeros_like(working)
         step[free] = -axes @ (slope / lifted)
-        step *= min(1.0, 3.0 / max(float(np.abs(step).max()), 1e-300))
+        step *= min(1.0, 2.0 / max(float(np.abs(step).max()), 1e-300))
         moved = _search(loss, working, value, step, gradient, box)
         if moved is None:  # in double precision the value falls no further
             break
-        working, value, gradient = moved
-    return working, free, hessian, decrement if definite else np.inf
+        working, (value, gradient, known) = moved
+    return _Ended(value, working, free, hessian, decrement if definite else np.inf)
 
 
 def _search(
     loss: Objective, working: Array, value: float, step: Array, gradient: Array, box: Box
-) -> tuple[Array, float, Array] | None:
+) -> tuple[Array, Terms] | None:
     """The first halving of a step, cut at the box, that lowers the loss."""
     for halving in range(40):
         trial = np.clip(working + step * 0.5**halving, box.lower, box.upper)
-        trial_value, trial_gradient = loss(trial)
-        if trial_value < value + 1e-4 * float(gradient @ (trial - working)):
-            return trial, trial_value, trial_gradient
+        terms = loss(trial, second=True)
+        if terms[0] < value + 1e-4 * float(gradient @ (trial - working)):
+            return trial, terms
     return None
 
 

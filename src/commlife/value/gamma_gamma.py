@@ -7,12 +7,12 @@ from typing import Any, Self
 
 import numpy as np
 from pydantic import model_validator
-from scipy.special import digamma, gammaln
+from scipy.special import digamma, gammaln, zeta
 
 from commlife._model import Fitted, FittedOn, Spec, library_version
 from commlife.errors import InsufficientDataError, ModelWarning
 from commlife.orders.calendar import Timestamp
-from commlife.value.estimation import Box, maximise
+from commlife.value.estimation import Box, Objective, Terms, maximise
 from commlife.value.histories import Summary, read_summary
 
 __all__ = ["FittedGammaGamma", "GammaGamma"]
@@ -76,9 +76,7 @@ def _estimate(summary: Summary) -> dict[str, Any]:
     repeat = summary.x > 0
     used = repeat & (np.nan_to_num(summary.m_x, nan=0.0) > 0)
     left_out = {"no_repeat": int((~repeat).sum()), "no_positive_spend": int((repeat & ~used).sum())}
-    # Sorted, so that sums do not depend on the order of the rows.
-    order = np.lexsort((summary.m_x[used], summary.x[used]))
-    x, m = summary.x[used][order], summary.m_x[used][order]
+    x, m = _sorted(summary.x[used], summary.m_x[used])
     if x.size < 2 or m.min() == m.max():
         raise InsufficientDataError(
             "GammaGamma needs at least two users with repeat orders and different mean spends above 0; "
@@ -120,25 +118,51 @@ def _dot(left: Array, right: Array) -> float:
     return float(np.einsum("i,i->", left, right))
 
 
-def _objective(x: Array, m: Array) -> Any:
-    """Log-likelihood and gradient by log p, log q, log v; gamma functions once for each distinct x."""
-    levels, users = np.unique(x, return_counts=True)
+def _sorted(x: Array, m: Array) -> tuple[Array, Array]:
+    """By m, then x, so that sums do not depend on the order of the rows; x is sorted only where m ties."""
+    order = np.argsort(m)
+    x, m = x[order], m[order]
+    tie = m[1:] == m[:-1]
+    rows = np.flatnonzero(np.concatenate([tie, [False]]) | np.concatenate([[False], tie]))
+    x[rows] = x[rows][np.lexsort((x[rows], m[rows]))]
+    return x, m
+
+
+def _objective(x: Array, m: Array) -> Objective:
+    """Log-likelihood by log p, log q, log v with its derivatives; gamma functions once for each distinct x."""
+    users = np.bincount(x.astype(np.intp)).astype(np.float64)
+    levels = np.flatnonzero(users).astype(np.float64)
+    users = users[users > 0]
     total = x * m
+    n = float(x.size)
     fixed = -float(np.log(m).sum())
     linear = _dot(x, np.log(total))  # what p is multiplied by
 
-    def objective(logs: Array) -> tuple[float, Array]:
+    def objective(logs: Array, *, second: bool = False) -> Terms:
         p, q, v = np.exp(logs)
-        both = p * levels + q
+        both, own = p * levels + q, p * levels
         log_mix = np.log(v + total)
-        weighted = p * x + q
-        share = weighted / (v + total)
-        value = float(users @ (gammaln(both) - gammaln(p * levels))) - x.size * float(gammaln(q) - q * np.log(v))
-        value += p * linear + fixed - _dot(weighted, log_mix)
-        by_p = float((users * levels) @ (digamma(both) - digamma(p * levels))) + linear - _dot(x, log_mix)
-        by_q = float(users @ digamma(both)) - x.size * float(digamma(q) - np.log(v)) - float(log_mix.sum())
-        by_v = x.size * q / v - float(share.sum())
-        return value, np.array([p * by_p, q * by_q, v * by_v])
+        share = 1.0 / (v + total)
+        sum_log, sum_x_log = float(log_mix.sum()), _dot(x, log_mix)
+        sum_share, sum_x_share = float(share.sum()), _dot(x, share)
+        value = _dot(users, gammaln(both) - gammaln(own)) - n * float(gammaln(q) - q * np.log(v))
+        value += p * (linear - sum_x_log) + fixed - q * sum_log
+        of_both = digamma(both)
+        by_p = _dot(users * levels, of_both - digamma(own)) + linear - sum_x_log
+        by_q = _dot(users, of_both) - n * float(digamma(q) - np.log(v)) - sum_log
+        by_v = n * q / v - p * sum_x_share - q * sum_share
+        gradient = np.array([p * by_p, q * by_q, v * by_v])
+        if not second:
+            return value, gradient, None
+        squared = share * share
+        bent = zeta(2.0, both)
+        p_p = _dot(users * levels * levels, bent - zeta(2.0, own))
+        p_q, q_q = _dot(users * levels, bent), _dot(users, bent) - n * float(zeta(2.0, q))
+        v_v = p * _dot(x, squared) + q * float(squared.sum()) - n * q / v**2
+        plain = np.array([[p_p, p_q, -sum_x_share], [p_q, q_q, n / v - sum_share], [0.0, 0.0, v_v]])
+        plain[2, :2] = plain[:2, 2]
+        scale = np.array([p, q, v])
+        return value, gradient, plain * np.outer(scale, scale) + np.diag(gradient)
 
     return objective
 

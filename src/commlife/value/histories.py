@@ -16,12 +16,13 @@ from commlife.errors import ConfigError, InsufficientDataError, SchemaError
 from commlife.orders.calendar import Timestamp, day_number, day_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping, Sequence
 
-__all__ = ["Histories", "Summary", "read_summary"]
+__all__ = ["Histories", "Index", "Summary", "read_summary"]
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 Index = np.ndarray[Any, np.dtype[np.intp]]
+Flags = np.ndarray[Any, np.dtype[np.bool_]]
 
 _COLUMNS = ("user_id", "x", "t_x", "T", "m_x")
 #: More repeat purchase days than this are a counter, not a history.
@@ -41,6 +42,7 @@ class Summary:
         t_x: Days from the first to the last purchase day.
         T: Days from the first purchase day to the last observed day.
         m_x: Mean spend of the repeat days, NaN where x = 0; None where it was not asked for.
+        existing: Users whose life began before the log shows it; None where nothing tells.
     """
 
     frame: nw.DataFrame[Any]
@@ -49,6 +51,16 @@ class Summary:
     t_x: Array
     T: Array
     m_x: Array | None = None
+    existing: Flags | None = None
+
+    def __len__(self) -> int:
+        return int(self.x.size)
+
+    def only(self, rows: Flags) -> Summary:
+        """Some of the users."""
+        m_x = None if self.m_x is None else self.m_x[rows]
+        kept = self.frame.filter(rows.tolist())
+        return Summary(kept, self.as_of, self.x[rows], self.t_x[rows], self.T[rows], m_x)
 
     def give(self, *, extra: Iterable[str] = (), **columns: Array) -> Any:
         """A frame of the summary's own kind: user_id and the columns, NaN as null, rows in the summary's order."""
@@ -64,7 +76,13 @@ class Summary:
 
 
 def read_summary(
-    data: Any, *, as_of: Timestamp | None = None, ids: bool = True, spend: bool = False, what: str = "a value model"
+    data: Any,
+    *,
+    as_of: Timestamp | None = None,
+    ids: bool = True,
+    spend: bool = False,
+    extra: Sequence[str] = (),
+    what: str = "a value model",
 ) -> Summary:
     """Read a purchase summary, or take it from a log, and check every row.
 
@@ -73,6 +91,7 @@ def read_summary(
         as_of: Local business day; required with a log.
         ids: Whether the column ``user_id`` is needed.
         spend: Whether ``m_x`` is needed.
+        extra: Further columns that are needed; from a log, the users' own attributes.
         what: Who asks, for messages.
 
     Raises:
@@ -80,18 +99,25 @@ def read_summary(
         SchemaError: If columns are missing or hold impossible values; ``.faults`` lists all of them.
         InsufficientDataError: If there is no row.
     """
-    frame = _as_frame(data, as_of, what)
+    frame = _as_frame(data, as_of, extra, what)
     wanted = [name for name in _COLUMNS if (ids or name != "user_id") and (spend or name != "m_x")]
-    _raise_faults([fault for name in wanted if (fault := _column_fault(frame, name))], len(frame))
+    schema = frame.schema
+    faults = [_column_fault(frame, schema, name) for name in wanted]
+    faults += [_missing(frame, name) for name in extra if name not in schema]
+    _raise_faults([fault for fault in faults if fault is not None], len(frame))
     if len(frame) == 0:
         raise InsufficientDataError(f"{what} needs at least one user; the summary has no row.")
-    numbers = {name: _numbers(frame, name) for name in wanted if name != "user_id"}
-    _raise_faults(_row_faults(numbers, frame), len(frame))
+    numbers = {name: _numbers(frame, schema, name) for name in wanted if name != "user_id"}
+    if not _plainly_sound(numbers) or (ids and bool(frame["user_id"].is_null().any())):
+        _raise_faults(_row_faults(numbers, frame), len(frame))
     moment = None if as_of is None else day_text(day_number(as_of))
-    return Summary(frame, moment, numbers["x"], numbers["t_x"], numbers["T"], numbers.get("m_x"))
+    existing = None
+    if "existing" in schema and schema["existing"] == nw.Boolean:
+        existing = np.asarray(frame["existing"].to_numpy(), dtype=bool)
+    return Summary(frame, moment, numbers["x"], numbers["t_x"], numbers["T"], numbers.get("m_x"), existing)
 
 
-def _as_frame(data: Any, as_of: Timestamp | None, what: str) -> nw.DataFrame[Any]:
+def _as_frame(data: Any, as_of: Timestamp | None, extra: Sequence[str], what: str) -> nw.DataFrame[Any]:
     from commlife.orders import OrderLog
 
     if isinstance(data, OrderLog):
@@ -99,7 +125,7 @@ def _as_frame(data: Any, as_of: Timestamp | None, what: str) -> nw.DataFrame[Any
             raise ConfigError(f"{what} takes as_of with a log: the local day before which orders count.")
         from commlife.features import purchase_summary
 
-        data = purchase_summary(data, as_of=as_of)
+        data = purchase_summary(data, as_of=as_of, attributes=tuple(extra))
     try:
         frame = nw.from_native(data)
     except DuplicateError as error:
@@ -113,7 +139,7 @@ def _as_frame(data: Any, as_of: Timestamp | None, what: str) -> nw.DataFrame[Any
             f"{what} takes an OrderLog or a purchase summary as a frame with user_id, x, t_x, T (pandas, Polars, "
             f"PyArrow); seen {type(data).__name__}."
         )
-    if frame.implementation.is_pandas():
+    if frame.implementation.is_pandas() and not isinstance(nw.to_native(frame).index, pd.RangeIndex):
         return nw.from_native(nw.to_native(frame).reset_index(drop=True))
     return frame
 
@@ -121,14 +147,21 @@ def _as_frame(data: Any, as_of: Timestamp | None, what: str) -> nw.DataFrame[Any
 _Fault = dict[str, Any]
 
 
-def _column_fault(frame: nw.DataFrame[Any], name: str) -> _Fault | None:
-    if name not in frame.columns:
-        close = difflib.get_close_matches(name, [str(column) for column in frame.columns], n=1)
-        fix = (
-            f"Did you mean the column {close[0]!r}?" if close else "commlife.purchase_summary(log, as_of=...) makes it."
-        )
-        return _fault("missing_column", name, len(frame), None, fix)
-    dtype = frame.schema[name]
+def _missing(frame: nw.DataFrame[Any], name: str) -> _Fault:
+    close = difflib.get_close_matches(name, [str(column) for column in frame.columns], n=1)
+    if close:
+        fix = f"Did you mean the column {close[0]!r}?"
+    elif name in _COLUMNS:
+        fix = "commlife.purchase_summary(log, as_of=...) makes it."
+    else:
+        fix = "Join it to the purchase summary by user_id."
+    return _fault("missing_column", name, len(frame), None, fix)
+
+
+def _column_fault(frame: nw.DataFrame[Any], schema: Mapping[str, Any], name: str) -> _Fault | None:
+    if name not in schema:
+        return _missing(frame, name)
+    dtype = schema[name]
     if name == "user_id" or dtype.is_numeric() or len(frame) == 0:
         return None
     if name == "m_x" and (dtype == nw.Unknown or bool(frame[name].is_null().all())):
@@ -136,11 +169,23 @@ def _column_fault(frame: nw.DataFrame[Any], name: str) -> _Fault | None:
     return _fault("not_a_number", name, len(frame), str(dtype), "Convert the column to a number first.")
 
 
-def _numbers(frame: nw.DataFrame[Any], name: str) -> Array:
-    column = frame[name]
-    if not column.dtype.is_numeric():
+def _numbers(frame: nw.DataFrame[Any], schema: Mapping[str, Any], name: str) -> Array:
+    if not schema[name].is_numeric():
         return np.full(len(frame), np.nan)
-    return np.asarray(column.cast(nw.Float64).to_numpy(), dtype=np.float64)
+    column = frame[name]
+    if schema[name] != nw.Float64:
+        column = column.cast(nw.Float64)
+    return np.asarray(column.to_numpy(), dtype=np.float64)
+
+
+def _plainly_sound(numbers: dict[str, Array]) -> bool:
+    """Whether all rows keep all rules at once: then no fault needs to be looked for."""
+    x, t_x, T = numbers["x"], numbers["t_x"], numbers["T"]
+    with np.errstate(invalid="ignore"):
+        sound = (t_x >= 0) & (t_x <= T) & (x <= _LARGEST_X) & ((x > 0) == (t_x > 0)) & (x == np.floor(x))
+        if not (sound.all() and x.min() >= 0 and T.max() <= _LONGEST_T):
+            return False
+        return "m_x" not in numbers or bool((np.isfinite(numbers["m_x"]) | (x == 0)).all())
 
 
 def _row_faults(numbers: dict[str, Array], frame: nw.DataFrame[Any]) -> list[_Fault]:
@@ -207,19 +252,24 @@ class Histories:
     """Histories in units of time, equal ones counted once, with the tables that likelihoods are made of.
 
     The likelihood of a history is a sum of two paths: one depends on ``(x, T)`` alone (still here), the other on
-    ``(x, t_x)`` alone (gone since). There are far fewer of such pairs than of users, so special functions are
+    ``(x, t_x)`` alone (gone since), both on the stratum. There are far fewer of such pairs than of users, so special functions are
     computed for pairs and looked up for histories.
 
     Args:
         x: Repeat purchase days, whole numbers.
         t_x: Days from the first to the last purchase day.
         T: Days from the first purchase day to the last observed day.
+        stratum: Which users share their parameters, as numbers from 0; None if all do.
     """
 
-    def __init__(self, x: Array, t_x: Array, T: Array) -> None:
+    def __init__(self, x: Array, t_x: Array, T: Array, stratum: Index | None = None) -> None:
         x_values, x_code = _coded(x)
         t_values, t_code = _coded(t_x)
         T_values, T_code = _coded(T)
+        #: Number of strata; users of one stratum share their parameters.
+        self.strata: int = 1 if stratum is None else int(stratum.max()) + 1
+        if stratum is not None:
+            x_code = x_code * self.strata + stratum
         here, here_of_user = _distinct(x_code * T_values.size + T_code)
         gone, gone_of_user = _distinct(x_code * t_values.size + t_code)
         both, of_user = _distinct(here_of_user * gone.size + gone_of_user)
@@ -227,19 +277,21 @@ class Histories:
         self.counts: Array = np.bincount(of_user, minlength=both.size).astype(np.float64)
         self.of_user: Index = of_user
         #: Pairs (x, T) and the pair of each history.
-        self.here_x: Array = x_values[here // T_values.size]
+        self.here_x: Array = x_values[here // (T_values.size * self.strata)]
+        self.here_stratum: Index = here // T_values.size % self.strata
         self.here_T: Array = T_values[here % T_values.size]
         self.here: Index = both // gone.size
         #: Pairs (x, t_x) and the pair of each history.
-        self.gone_x: Array = x_values[gone // t_values.size]
+        self.gone_x: Array = x_values[gone // (t_values.size * self.strata)]
+        self.gone_stratum: Index = gone // t_values.size % self.strata
         self.gone_t: Array = t_values[gone % t_values.size]
         self.gone: Index = both % gone.size
         self.x: Array = self.here_x[self.here]
 
     @classmethod
-    def of(cls, summary: Summary) -> Histories:
+    def of(cls, summary: Summary, stratum: Index | None = None) -> Histories:
         """The histories of a checked summary, in days."""
-        return cls(summary.x, summary.t_x, summary.T)
+        return cls(summary.x, summary.t_x, summary.T, stratum)
 
     @cached_property
     def users(self) -> float:
@@ -256,11 +308,19 @@ class Histories:
         """Mean length of observation, in days."""
         return float(self.counts @ self.here_T[self.here]) / self.users
 
+    def without_strata(self) -> Histories:
+        """The same users as one stratum."""
+        x, t_x, T = self.x, self.gone_t[self.gone], self.here_T[self.here]
+        other = Histories(x, t_x, T)
+        other.counts = np.bincount(other.of_user, self.counts)
+        return other
+
     def weighted(self, counts: Array) -> Histories:
         """The same histories with other numbers of users, for resampling."""
         other = object.__new__(Histories)
-        for name in ("of_user", "here_x", "here_T", "here", "gone_x", "gone_t", "gone", "x"):
-            setattr(other, name, getattr(self, name))
+        other.__dict__.update(self.__dict__)
+        for name in ("users", "purchases", "mean_T"):
+            other.__dict__.pop(name, None)  # of the other counts
         other.counts = counts
         return other
 

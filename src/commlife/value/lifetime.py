@@ -10,7 +10,7 @@ from commlife.errors import ConfigError
 from commlife.orders.calendar import Duration, Timestamp
 from commlife.value.gamma_gamma import FittedGammaGamma
 from commlife.value.histories import read_summary
-from commlife.value.purchases import FittedPurchaseModel, _Predictions
+from commlife.value.purchases import FittedPurchaseModel
 
 __all__ = ["lifetime_value"]
 
@@ -60,7 +60,7 @@ def lifetime_value(
     kept = _number("margin", margin, 0.0, 1.0, "a part of the spend from 0 to 1, such as 0.2")
     days = Duration(horizon).days
     summary = read_summary(data, as_of=as_of, spend=True, what="lifetime_value")
-    orders = _Predictions(purchases, summary).discounted_purchases(days, discount)
+    orders = purchases._predictions(summary).discounted_purchases(days, discount)
     return summary.give(lifetime_value=kept * orders * spend._spend(summary))
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from commlife.orders.calendar import Duration, Timestamp
-from commlife.value.histories import read_summary
-from commlife.value.kernels import Kernel, ParetoNBDKernel
-from commlife.value.purchases import FittedPurchaseModel, PurchaseModel
+from commlife.orders.calendar import Timestamp
+from commlife.value.kernel_pareto import ParetoNBDKernel
+from commlife.value.kernels import Kernel
+from commlife.value.purchase_model import PurchaseModel
+from commlife.value.purchases import FittedPurchaseModel
 
 __all__ = ["FittedParetoNBD", "ParetoNBD"]
 
@@ -20,6 +21,9 @@ class ParetoNBD(PurchaseModel):
 
     Args:
         prior: None for plain maximum likelihood, ``"weak"`` for weakly informative priors (MAP).
+        by: A column or an attribute of the log, such as ``"community"``, whose values get parameters of their own.
+        purchase_covariates: Numeric columns that may go with how often a user buys.
+        dropout_covariates: Numeric columns that may go with leaving.
 
     Examples:
         >>> import commlife.value as value
@@ -37,9 +41,7 @@ class ParetoNBD(PurchaseModel):
 
         ``alpha`` and ``beta`` are in ``time_unit``.
         """
-        unit = Duration(time_unit)
-        summary = read_summary(data, as_of=as_of, ids=False, what="ParetoNBD")
-        return FittedParetoNBD(spec=self, **self._estimate(summary, unit))
+        return FittedParetoNBD(spec=self, **self._estimate(data, as_of, time_unit))
 
 
 class FittedParetoNBD(FittedPurchaseModel):

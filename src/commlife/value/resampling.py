@@ -11,7 +11,7 @@ import pandas as pd
 from commlife.errors import ConfigError, InsufficientDataError, ModelWarning
 from commlife.orders.calendar import Duration, Timestamp
 from commlife.value.histories import Histories, read_summary
-from commlife.value.purchases import PurchaseModel, _in_unit
+from commlife.value.purchase_model import PurchaseModel, in_unit
 
 __all__ = ["bootstrap"]
 
@@ -59,15 +59,15 @@ def bootstrap(
     unit = Duration(time_unit)
     summary = read_summary(data, as_of=as_of, ids=False, what="bootstrap")
     histories = Histories.of(summary)
-    whole, scale = spec._maximum(histories)
-    factors = _in_unit(spec.kernel, scale / unit.days)
+    whole, scale = spec.maximum(histories)
+    factors = in_unit(spec.kernel, scale / unit.days)
     rng = np.random.default_rng(seed)
     shares = histories.counts / histories.users
     rows: dict[int, Any] = {}
     for sample in range(n_samples):
         counts = rng.multinomial(len(summary.x), shares).astype(np.float64)
         try:
-            found, _ = spec._maximum(histories.weighted(counts), start=whole.logs, scale=scale)
+            found, _ = spec.maximum(histories.weighted(counts), start=whole.logs, scale=scale)
         except InsufficientDataError:
             continue
         rows[sample] = np.exp(found.logs) * factors

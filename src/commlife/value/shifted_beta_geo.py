@@ -13,7 +13,7 @@ from scipy.special import betaln, digamma
 
 from commlife._model import Fitted, FittedOn, Spec, library_version
 from commlife.errors import ConfigError, InsufficientDataError, ModelWarning
-from commlife.value.estimation import Box, maximise
+from commlife.value.estimation import Box, Objective, Terms, maximise
 from commlife.value.hypergeometric import gauss_fraction
 
 __all__ = ["FittedShiftedBetaGeo", "ShiftedBetaGeo"]
@@ -122,12 +122,13 @@ def _curve(row: Any) -> Array:
     return curve
 
 
-def _objective(lost: Array, kept: Array) -> Any:
+def _objective(lost: Array, kept: Array) -> Objective:
     """Log-likelihood of leaving in period t (lost[t]) or being there after it (kept[t])."""
     age = np.arange(lost.size, dtype=np.float64)
     before = np.maximum(age - 1.0, 0.0)
 
-    def objective(logs: Array) -> tuple[float, Array]:
+    def objective(logs: Array, *, second: bool = False) -> Terms:
+        del second  # differenced
         alpha, beta = np.exp(logs)
         base = betaln(alpha, beta)
         left = betaln(alpha + 1.0, beta + before) - base
@@ -137,7 +138,7 @@ def _objective(lost: Array, kept: Array) -> Any:
         by_alpha += kept @ (both - digamma(alpha + beta + age))
         by_beta = lost @ (digamma(beta + before) - digamma(alpha + beta + 1.0 + before) - digamma(beta) + both)
         by_beta += kept @ (digamma(beta + age) - digamma(alpha + beta + age) - digamma(beta) + both)
-        return float(lost @ left + kept @ stayed), np.array([alpha * by_alpha, beta * by_beta])
+        return float(lost @ left + kept @ stayed), np.array([alpha * by_alpha, beta * by_beta]), None
 
     return objective
 
