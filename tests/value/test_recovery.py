@@ -33,17 +33,55 @@ def test_parameters_of_many_users_come_back(spec: Any) -> None:
 
 @pytest.mark.parametrize("spec", SPECS, ids=lambda spec: type(spec).__name__)
 def test_intervals_hold_the_truth_at_their_nominal_rate(spec: Any) -> None:
-    """95% intervals of the log parameters over 24 samples of 2,500 users; 0.8 is 3.4 standard errors below."""
+    """200 samples of 2,000 users in whole days: 95% intervals hold the truth in 180 to 198 of them.
+
+    If the rate is 95%, that happens with probability .997; if it were 88%, with .35, if 85%, with .03. The errors, in
+    standard errors, are centred and have spread 1. bench/bench_coverage.py does the same with more samples.
+    """
     name = type(spec).__name__
-    inside = {parameter: [] for parameter in TRUTH[name]}
-    for seed in range(24):
-        summary = simulate_summary(name, TRUTH[name], n_users=2500, T="365D", first_within="90D", seed=100 + seed)
-        summary[["t_x", "T"]] = np.ceil(summary[["t_x", "T"]])  # days, as a shop sees them
+    truth = TRUTH[name]
+    errors = []
+    for seed in range(200):
+        summary = simulate_summary(
+            name, truth, n_users=2000, T="365D", first_within="90D", whole_days=True, seed=1000 + seed
+        )
         fitted = spec.fit(summary, time_unit="7D")
-        for i, (parameter, truth) in enumerate(TRUTH[name].items()):
-            half = 1.96 * np.sqrt(fitted.log_covariance[i][i])
-            inside[parameter].append(abs(np.log(fitted.params[parameter] / truth)) < half)
-    assert all(np.mean(hits) >= 0.8 for hits in inside.values()), {k: np.mean(v) for k, v in inside.items()}
+        logs = np.log([fitted.params[parameter] / value for parameter, value in truth.items()])
+        errors.append(logs / np.sqrt(np.diag(fitted.log_covariance)))
+    inside = (np.abs(errors) < 1.96).sum(axis=0)
+    assert ((inside >= 180) & (inside <= 198)).all(), inside
+    assert (np.abs(np.mean(errors, axis=0)) < 0.4).all(), np.mean(errors, axis=0)
+    assert (np.abs(np.std(errors, axis=0) - 1) < 0.2).all(), np.std(errors, axis=0)
+
+
+def test_times_rounded_up_shift_a_rate_and_whole_days_do_not() -> None:
+    """Half a day more until the last purchase: seen in 60,000 users, where intervals are narrow."""
+    given: dict[str, Any] = {"n_users": 60_000, "T": "365D", "first_within": "90D", "seed": 5}
+    up = simulate_summary("BetaGeo", TRUTH["BetaGeo"], **given)
+    up[["t_x", "T"]] = np.ceil(up[["t_x", "T"]])
+    days = simulate_summary("BetaGeo", TRUTH["BetaGeo"], **given, whole_days=True)
+    assert (days.dtypes[["x", "t_x", "T"]] == np.int64).all()
+    assert ((days["x"] == 0) == (days["t_x"] == 0)).all()
+    errors = []
+    for summary in (up, days):
+        fitted = BetaGeo().fit(summary)
+        errors.append((fitted.params["alpha"] - 5.0) / fitted.standard_errors["alpha"])
+    assert errors[0] > 1.0 + errors[1]
+    assert abs(errors[1]) < 3
+
+
+def test_intervals_of_spend_hold_the_truth_at_their_nominal_rate() -> None:
+    """200 samples, as above; the interval of v is wide, so it is taken on the log scale."""
+    truth = np.array([6.25, 3.74, 15.44])
+    inside = np.zeros(3)
+    for seed in range(200):
+        rng = np.random.default_rng(seed)
+        x = 1 + rng.poisson(2.0, 800)
+        spend = rng.gamma(truth[0] * x) / x / rng.gamma(truth[1], 1 / truth[2], x.size)
+        fitted = GammaGamma().fit(pd.DataFrame({"x": x, "t_x": x, "T": x + 9, "m_x": spend}))
+        error = np.log(np.array(list(fitted.params.values())) / truth)
+        inside += np.abs(error) < 1.96 * np.sqrt(np.diag(fitted.log_covariance))
+    assert ((inside >= 180) & (inside <= 198)).all(), inside
 
 
 def test_spend_comes_back() -> None:

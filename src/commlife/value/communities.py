@@ -87,7 +87,7 @@ def shrink(kernel: Kernel, histories: Histories, pooled: Array, scale: float) ->
                 break
             step *= np.minimum(1.0, 1.0 / np.maximum(np.abs(step).max(axis=0), 1e-300))
             working, value, gradient = _climb(
-                slopes, working, value, gradient, np.clip(working + step, low, high), centre, variance
+                slopes, working, value, np.clip(working + step, low, high), centre, variance
             )
             information = _information(slopes, working, gradient)
         before = np.concatenate([centre, np.sqrt(variance)])
@@ -105,7 +105,7 @@ def shrink(kernel: Kernel, histories: Histories, pooled: Array, scale: float) ->
 
 
 def _climb(
-    slopes: Any, working: Array, value: Array, gradient: Array, target: Array, centre: Array, variance: Array
+    slopes: Any, working: Array, value: Array, target: Array, centre: Array, variance: Array
 ) -> tuple[Array, Array, Array]:
     """Each community moves to its target, or to the first halving of the way that is higher, or stays."""
 

@@ -26,6 +26,8 @@ Terms = tuple[float, Array, Array | None]
 #: Newton decrement (squared distance to the maximum, in standard errors) that is aimed at, and that is accepted.
 _CLOSE, _ACCEPTED = 1e-10, 1e-4
 _NEWTON_STEPS = 40
+#: A step changes a working parameter by this at most: the curvature is known no farther.
+_LONGEST_STEP = 0.7
 _DIFFERENCE = 1e-5
 #: A working parameter nearer to its bound than this counts as being there.
 _AT_BOUND = 1e-6
@@ -34,7 +36,7 @@ _AT_BOUND = 1e-6
 class Objective(Protocol):
     """A log-likelihood by log parameters."""
 
-    def __call__(self, logs: Array, *, second: bool = False) -> Terms:
+    def __call__(self, logs: Array, /, *, second: bool = False) -> Terms:
         """Value and gradient; with ``second`` the second derivatives too, None where only differences give them."""
         ...
 
@@ -114,10 +116,11 @@ def maximise(log_likelihood: Objective, box: Box, starts: Array, *, weight: floa
     found: _Ended | None = None
     for start in starts:
         begin = np.clip(box.matrix @ start, box.lower, box.upper)
-        written_out = loss(begin, second=True)[2] is not None
-        found = _newton(loss, begin, box, weight) if written_out else None
+        terms = loss(begin, second=True)
+        found = None if terms[2] is None else _newton(loss, begin, terms, box, weight)
         if found is None or found.decrement > _ACCEPTED or not found.free.all():
-            found = _better(found, _newton(loss, _near(loss, begin, box), box, weight))
+            near = _near(loss, begin, box)
+            found = _better(found, _newton(loss, near, loss(near, second=True), box, weight))
         if found.decrement <= _ACCEPTED:
             break
     if found is None or found.decrement > _ACCEPTED:
@@ -134,8 +137,13 @@ def maximise(log_likelihood: Objective, box: Box, starts: Array, *, weight: floa
 
 def _near(loss: Objective, begin: Array, box: Box) -> Array:
     """Where L-BFGS-B ends."""
+
+    def first(working: Array) -> tuple[float, Array]:
+        value, gradient, _ = loss(working)
+        return value, gradient
+
     found = minimize(
-        lambda working: loss(working)[:2],
+        first,
         begin,
         jac=True,
         method="L-BFGS-B",
@@ -163,9 +171,9 @@ def _better(one: _Ended | None, other: _Ended) -> _Ended:
     return one if other.decrement > _ACCEPTED or one.value <= other.value else other
 
 
-def _newton(loss: Objective, working: Array, box: Box, weight: float) -> _Ended:
+def _newton(loss: Objective, working: Array, terms: Terms, box: Box, weight: float) -> _Ended:
     """Newton steps within the box; the decrement is infinite where the curvature is not that of a maximum."""
-    value, gradient, known = loss(working, second=True)
+    value, gradient, known = terms
     hessian, decrement, definite = np.empty((0, 0)), np.inf, False
     free = np.ones(working.size, dtype=bool)
     for _ in range(_NEWTON_STEPS):
@@ -187,7 +195,7 @@ def _newton(loss: Objective, working: Array, box: Box, weight: float) -> _Ended:
             break
         step = np.zeros_like(working)
         step[free] = -axes @ (slope / lifted)
-        step *= min(1.0, 2.0 / max(float(np.abs(step).max()), 1e-300))
+        step *= min(1.0, _LONGEST_STEP / max(float(np.abs(step).max()), 1e-300))
         moved = _search(loss, working, value, step, gradient, box)
         if moved is None:  # in double precision the value falls no further
             break

@@ -74,7 +74,7 @@ class GammaGamma(Spec):
 def _estimate(summary: Summary) -> dict[str, Any]:
     assert summary.m_x is not None  # noqa: S101 - read with spend=True
     repeat = summary.x > 0
-    used = repeat & (np.nan_to_num(summary.m_x, nan=0.0) > 0)
+    used = repeat & (summary.m_x > 0)
     left_out = {"no_repeat": int((~repeat).sum()), "no_positive_spend": int((repeat & ~used).sum())}
     x, m = _sorted(summary.x[used], summary.m_x[used])
     if x.size < 2 or m.min() == m.max():
@@ -119,13 +119,14 @@ def _dot(left: Array, right: Array) -> float:
 
 
 def _sorted(x: Array, m: Array) -> tuple[Array, Array]:
-    """By m, then x, so that sums do not depend on the order of the rows; x is sorted only where m ties."""
+    """By m, then x, so that sums do not depend on the order of the rows."""
     order = np.argsort(m)
-    x, m = x[order], m[order]
-    tie = m[1:] == m[:-1]
-    rows = np.flatnonzero(np.concatenate([tie, [False]]) | np.concatenate([[False], tie]))
-    x[rows] = x[rows][np.lexsort((x[rows], m[rows]))]
-    return x, m
+    m = m[order]
+    tied = np.concatenate([[0], np.cumsum(m[1:] != m[:-1])])
+    top = int(x.max(initial=0.0)) + 1
+    keys = tied * top + x[order].astype(np.int64)
+    keys.sort()
+    return (keys - tied * top).astype(np.float64), m
 
 
 def _objective(x: Array, m: Array) -> Objective:

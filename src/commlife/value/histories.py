@@ -172,10 +172,10 @@ def _column_fault(frame: nw.DataFrame[Any], schema: Mapping[str, Any], name: str
 def _numbers(frame: nw.DataFrame[Any], schema: Mapping[str, Any], name: str) -> Array:
     if not schema[name].is_numeric():
         return np.full(len(frame), np.nan)
-    column = frame[name]
-    if schema[name] != nw.Float64:
-        column = column.cast(nw.Float64)
-    return np.asarray(column.to_numpy(), dtype=np.float64)
+    values = frame[name].to_numpy()
+    if values.dtype.kind not in "iuf":  # nullable columns may come as objects
+        values = frame[name].cast(nw.Float64).to_numpy()
+    return np.asarray(values, dtype=np.float64)
 
 
 def _plainly_sound(numbers: dict[str, Array]) -> bool:
@@ -252,8 +252,8 @@ class Histories:
     """Histories in units of time, equal ones counted once, with the tables that likelihoods are made of.
 
     The likelihood of a history is a sum of two paths: one depends on ``(x, T)`` alone (still here), the other on
-    ``(x, t_x)`` alone (gone since), both on the stratum. There are far fewer of such pairs than of users, so special functions are
-    computed for pairs and looked up for histories.
+    ``(x, t_x)`` alone (gone since), both on the stratum. There are far fewer of such pairs than of users, so
+    special functions are computed for pairs and looked up for histories.
 
     Args:
         x: Repeat purchase days, whole numbers.
@@ -312,7 +312,7 @@ class Histories:
         """The same users as one stratum."""
         x, t_x, T = self.x, self.gone_t[self.gone], self.here_T[self.here]
         other = Histories(x, t_x, T)
-        other.counts = np.bincount(other.of_user, self.counts)
+        other.counts = np.bincount(other.of_user, self.counts).astype(np.float64)
         return other
 
     def weighted(self, counts: Array) -> Histories:

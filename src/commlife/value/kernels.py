@@ -20,7 +20,7 @@ __all__ = ["Effect", "Kernel", "Parameters", "Path", "negative_binomial", "of_co
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 #: One entry a parameter: a number, or an array with one value a row.
-Parameters = Sequence[Any]
+Parameters = Sequence[Any] | Array
 
 
 class Path(NamedTuple):

@@ -37,8 +37,12 @@ def log_likelihood_of(
     if here.curvature is None or gone.curvature is None:
         return value, gradient, None
     # Which of the paths it was is not known: the spread of the slopes between them flattens the top.
-    apart = here.gradient[:, histories.here] - gone.gradient[:, histories.gone]
-    hessian = np.einsum("in,jn->ij", apart * (here_weight * (1.0 - share)), apart)
+    n = len(p)
+    apart = here.gradient.take(histories.here, axis=1) - gone.gradient.take(histories.gone, axis=1)
+    hessian = np.empty((n, n))
+    for i, row in enumerate(apart * (here_weight * (1.0 - share))):
+        for j in range(i, n):
+            hessian[i, j] = hessian[j, i] = np.einsum("n,n->", row, apart[j])
     for curvature, weight in ((here.curvature, of_here), (gone.curvature, of_gone)):
         for (i, j), rows in curvature.items():
             bent = float(np.einsum("i,i->", rows, weight))
@@ -61,7 +65,8 @@ def slopes_by_stratum(kernel: Kernel, histories: Histories, p: Array, scale: flo
         kernel, histories, of_strata(p, histories.here_stratum), of_strata(p, histories.gone_stratum), scale
     )
     n = p.shape[1]
-    value = np.bincount(histories.here_stratum[histories.here], histories.counts * total, n)
+    value = np.zeros(n)
+    value += np.bincount(histories.here_stratum[histories.here], histories.counts * total, n)
     gradient = np.empty_like(p)
     of_here = np.bincount(histories.here, histories.counts * share, here.value.size)
     of_gone = np.bincount(histories.gone, histories.counts * (1.0 - share), gone.value.size)
@@ -79,12 +84,18 @@ def of_strata(p: Array, stratum: Index) -> list[Array]:
 
 
 def _paths(
-    kernel: Kernel, histories: Histories, of_here: Parameters, of_gone: Parameters, scale: float, *, second: bool = False
+    kernel: Kernel,
+    histories: Histories,
+    of_here: Parameters,
+    of_gone: Parameters,
+    scale: float,
+    *,
+    second: bool = False,
 ) -> tuple[Path, Path, Array, Array]:
     """Both paths, the log of their sum a history, and the share of *here* in it."""
     here = kernel.here(of_here, histories.here_x, histories.here_T / scale, second=second)
     gone = kernel.gone(of_gone, histories.gone_x, histories.gone_t / scale, second=second)
-    one, other = here.value[histories.here], gone.value[histories.gone]
+    one, other = here.value.take(histories.here), gone.value.take(histories.gone)
     with np.errstate(over="ignore"):
         odds = np.exp(other - one)
     if np.isinf(odds).any():  # the paths lie more than 300 orders of magnitude apart

@@ -53,6 +53,7 @@ class Predictions:
 
     @property
     def p_alive(self) -> Array:
+        """Probability of each user to be alive."""
         return self.alive[self.histories.of_user]
 
     def of_users(self, of_pair: Array) -> Array:
@@ -64,6 +65,7 @@ class Predictions:
         return np.full_like(self.x, days / self.unit)
 
     def purchases(self, days: float) -> Array:
+        """Expected purchases of each user."""
         return self.of_users(self.kernel.purchases(self.p, self.x, self.T, self._ahead(days)))
 
     def pairs(self, days: float) -> Array:
@@ -71,6 +73,7 @@ class Predictions:
         return self.of_users(self.kernel.pairs(self.p, self.x, self.T, self._ahead(days)))
 
     def p_silent(self, days: float) -> Array:
+        """Probability of each user not to buy."""
         answer: Array = 1.0 - self.of_users(self._any_if_alive(self._ahead(days)))
         return answer
 
@@ -78,6 +81,7 @@ class Predictions:
         return self.kernel.any_purchase(self.p, self.x, self.T, t)
 
     def distribution(self, days: float, most: int) -> Array:
+        """Probability of 0, 1, ..., ``most`` and more purchases, one row a user."""
         h = self.histories
         if_alive = self.kernel.counts(self.p, self.x, self.T, self._ahead(days), most)
         table = self.alive[:, None] * if_alive[h.here]

@@ -100,7 +100,9 @@ class PurchaseModel(Spec):
             "log_likelihood": found.log_likelihood + histories.purchases * float(np.log(unit.days / scale)),
             "time_unit": unit,
             "left_out": left_out,
-            "fitted_on": FittedOn(as_of=summary.as_of, rows=len(summary), users=len(summary), version=library_version()),
+            "fitted_on": FittedOn(
+                as_of=summary.as_of, rows=len(summary), users=len(summary), version=library_version()
+            ),
             **state,
         }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
-from pydantic import model_validator
+from pydantic import Field, model_validator
 from scipy.special import ndtr, ndtri
 
 from commlife._model import Fitted
@@ -59,7 +59,7 @@ class FittedPurchaseModel(Fitted):
     log_covariance: tuple[tuple[float, ...], ...]
     log_likelihood: float
     time_unit: Duration
-    left_out: dict[str, int] = {}
+    left_out: dict[str, int] = Field(default_factory=dict)
     groups: GroupParameters | None = None
     effects: CovariateEffects | None = None
 
@@ -134,7 +134,12 @@ class FittedPurchaseModel(Fitted):
         values = np.array(self.groups.params)
         columns = {name: values[:, i] for i, name in enumerate(self.kernel.box.names)}
         return pd.DataFrame(
-            {self.groups.by: self.groups.labels, "users": self.groups.users, **columns, "borrowed": self.groups.borrowed}
+            {
+                self.groups.by: self.groups.labels,
+                "users": self.groups.users,
+                **columns,
+                "borrowed": self.groups.borrowed,
+            }
         )
 
     def coefficients(self) -> pd.DataFrame:

@@ -25,6 +25,7 @@ def simulate_summary(
     T: str,
     time_unit: str = "7D",
     first_within: str | None = None,
+    whole_days: bool = False,
     seed: int = 0,
 ) -> pd.DataFrame:
     """A purchase summary drawn from a model with known parameters, for tests, power checks and teaching.
@@ -36,10 +37,13 @@ def simulate_summary(
         T: Longest time of observation, such as ``"273D"``.
         time_unit: Unit of the time parameters.
         first_within: First purchases are spread evenly over this time; by default all users are observed for ``T``.
+        whole_days: Whether only days are told, as in a shop's log: the first purchase falls on any moment of its day,
+            ``t_x`` and ``T`` are differences of days, and repeats on the first day alone are none. False gives moments,
+            as the models know them. (Rounding up instead shifts a rate by half a day.)
         seed: Seed of the draw.
 
     Returns:
-        A frame with ``user_id, x, t_x, T``; ``t_x`` and ``T`` in days, not rounded to whole days.
+        A frame with ``user_id, x, t_x, T``; ``t_x`` and ``T`` in days.
 
     Raises:
         ConfigError: If the model or a parameter is unknown or not positive.
@@ -66,7 +70,15 @@ def simulate_summary(
         raise ConfigError(f"first_within={first_within!r} must be shorter than T={T!r}.")
     rng = np.random.default_rng(seed)
     observed = longest - spread * rng.random(n_users)
-    x, t_x = kernel.draw(np.array(values, dtype=np.float64), rng, observed / unit)
-    return pd.DataFrame(
-        {"user_id": np.arange(n_users), "x": x.astype(np.int64), "t_x": np.minimum(t_x * unit, observed), "T": observed}
-    )
+    p = np.array(values, dtype=np.float64)
+    if not whole_days:
+        x, t_x = kernel.draw(p, rng, observed / unit)
+        t_x = np.minimum(t_x * unit, observed)
+    else:
+        observed = np.ceil(observed)
+        moment = rng.random(n_users)
+        x, t_x = kernel.draw(p, rng, (observed + 1.0 - moment) / unit)
+        t_x = np.minimum(np.floor(t_x * unit + moment), observed)
+        x = np.where(t_x > 0, x, 0.0)
+        t_x, observed = t_x.astype(np.int64), observed.astype(np.int64)
+    return pd.DataFrame({"user_id": np.arange(n_users), "x": x.astype(np.int64), "t_x": t_x, "T": observed})
