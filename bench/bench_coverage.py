@@ -17,7 +17,14 @@ from typing import Any
 
 import numpy as np
 
-from commlife.value import BetaGeo, GammaGamma, ModifiedBetaGeo, ParetoNBD, simulate_summary
+from commlife.value import (
+    BetaGeo,
+    GammaGamma,
+    ModifiedBetaGeo,
+    ParetoNBD,
+    profile_log_likelihood,
+    simulate_summary,
+)
 
 TRUTH: dict[str, dict[str, float]] = {
     "BetaGeo": {"r": 0.6, "alpha": 5.0, "a": 0.8, "b": 2.4},
@@ -31,7 +38,7 @@ GRAINS = ("moments", "whole days", "rounded up")
 def purchases(spec: Any, grain: str, samples: int, users: int) -> None:
     name = type(spec).__name__
     truth = TRUTH[name]
-    z, plain = [], []
+    z, plain, held = [], [], []
     start = time.process_time()
     for seed in range(samples):
         summary = simulate_summary(
@@ -43,6 +50,12 @@ def purchases(spec: Any, grain: str, samples: int, users: int) -> None:
         logs = np.log([fitted.params[p] / truth[p] for p in truth])
         z.append(logs / np.sqrt(np.diag(fitted.log_covariance)))
         plain.append([(fitted.params[p] - truth[p]) / fitted.standard_errors[p] for p in truth])
+        if grain == "whole days" and name != "ParetoNBD":
+            tops = [profile_log_likelihood(fitted, summary, **{p: truth[p]}) for p in truth]
+            held.append(2 * (fitted.log_likelihood - np.array(tops)) < 3.8415)
+    if held:
+        shares = dict(zip(truth, np.mean(held, axis=0).round(3).tolist(), strict=True))
+        print(f"{name}, {grain}, profile likelihood: {shares}")
     show(f"{name}, {grain}", list(truth), np.array(z), np.array(plain), time.process_time() - start)
 
 
@@ -67,9 +80,8 @@ def show(label: str, names: list[str], z: np.ndarray, plain: np.ndarray, seconds
     print(f"{label} ({len(z)} samples, {seconds:.0f} s)")
     for i, name in enumerate(names):
         inside, own = np.mean(np.abs(z[:, i]) < 1.96), np.mean(np.abs(plain[:, i]) < 1.96)
-        print(
-            f"    {name:<6} {inside:.3f} (plain {own:.3f})   standardised error {z[:, i].mean():+.2f}, spread {z[:, i].std():.2f}"
-        )
+        error = f"standardised error {z[:, i].mean():+.2f}, spread {z[:, i].std():.2f}"
+        print(f"    {name:<6} {inside:.3f} (plain {own:.3f})   {error}")
 
 
 def main() -> None:
@@ -78,7 +90,8 @@ def main() -> None:
     parser.add_argument("--users", type=int, default=2500)
     given = parser.parse_args()
     warnings.simplefilter("ignore")
-    print(f"95% intervals, {given.users:,} users a sample; two standard errors of a share: {2 * (0.0475 / given.samples) ** 0.5:.3f}")
+    reach = 2 * (0.0475 / given.samples) ** 0.5
+    print(f"95% intervals, {given.users:,} users a sample; two standard errors of a share: {reach:.3f}")
     for spec in SPECS:
         for grain in GRAINS:
             purchases(spec, grain, given.samples, given.users)

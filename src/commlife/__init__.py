@@ -158,11 +158,14 @@ if TYPE_CHECKING:
     from commlife.value import ModifiedBetaGeo as ModifiedBetaGeo
     from commlife.value import ParetoNBD as ParetoNBD
     from commlife.value import ShiftedBetaGeo as ShiftedBetaGeo
+    from commlife.value import ValueTotals as ValueTotals
     from commlife.value import bootstrap as bootstrap
     from commlife.value import frequency_check as frequency_check
     from commlife.value import holdout_check as holdout_check
     from commlife.value import lifetime_value as lifetime_value
+    from commlife.value import profile_intervals as profile_intervals
     from commlife.value import spend_check as spend_check
+    from commlife.value import value_totals as value_totals
 
 _HOMES = {
     "errors": (
@@ -262,11 +265,14 @@ _HOMES = {
         "ModifiedBetaGeo",
         "ParetoNBD",
         "ShiftedBetaGeo",
+        "ValueTotals",
         "bootstrap",
         "frequency_check",
         "holdout_check",
         "lifetime_value",
+        "profile_intervals",
         "spend_check",
+        "value_totals",
     ),
     "effects": (
         "CampaignReadout",

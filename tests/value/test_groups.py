@@ -62,7 +62,9 @@ def test_small_communities_are_nearer_to_the_truth_than_alone_or_as_all(model: A
     assert np.sqrt(np.mean(shrunk[small] ** 2)) < np.sqrt(np.mean(pooled[small] ** 2))
     # A raw rate ignores who has left, so it is biased even where users are many.
     assert np.sqrt(np.mean(shrunk**2)) < np.sqrt(np.mean(np.array(alone) ** 2))
-    reach = [np.sqrt(np.array([1, -1, 0, 0]) @ np.array(c) @ np.array([1, -1, 0, 0])) for c in fitted.groups.log_covariance]
+    reach = [
+        np.sqrt(np.array([1, -1, 0, 0]) @ np.array(c) @ np.array([1, -1, 0, 0])) for c in fitted.groups.log_covariance
+    ]
     assert np.mean(np.abs(shrunk) < 1.96 * np.array(reach)) >= 20 / 24
     assert 0.3 < fitted.groups.spread["r / alpha (the mean purchase rate)"] < 0.8
 

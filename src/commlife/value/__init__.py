@@ -5,10 +5,12 @@ from commlife.value.checks import FrequencyCheck, HoldoutCheck, frequency_check,
 from commlife.value.gamma_gamma import FittedGammaGamma, GammaGamma
 from commlife.value.lifetime import lifetime_value
 from commlife.value.pareto_nbd import FittedParetoNBD, ParetoNBD
+from commlife.value.profile import profile_intervals, profile_log_likelihood
 from commlife.value.purchases import FittedPurchaseModel
 from commlife.value.resampling import bootstrap
 from commlife.value.shifted_beta_geo import FittedShiftedBetaGeo, ShiftedBetaGeo
 from commlife.value.simulation import simulate_summary
+from commlife.value.totals import ValueTotals, value_totals
 
 __all__ = [
     "BetaGeo",
@@ -24,10 +26,14 @@ __all__ = [
     "ModifiedBetaGeo",
     "ParetoNBD",
     "ShiftedBetaGeo",
+    "ValueTotals",
     "bootstrap",
     "frequency_check",
     "holdout_check",
     "lifetime_value",
+    "profile_intervals",
+    "profile_log_likelihood",
     "simulate_summary",
     "spend_check",
+    "value_totals",
 ]

@@ -223,17 +223,46 @@ class FittedGammaGamma(Fitted):
         return summary.give(expected_spend=self._spend(summary))
 
     def _spend(self, summary: Summary) -> Array:
-        """(v + x m) p / (p x + q - 1), m not below 0; NaN where infinite."""
-        assert summary.m_x is not None  # noqa: S101 - read with spend=True
-        p, q, v = (self.params[name] for name in _NAMES)
-        own = np.where(summary.x > 0, np.maximum(np.nan_to_num(summary.m_x, nan=0.0), 0.0), 0.0)
-        weight = p * summary.x + q - 1.0
-        answer: Array = np.where(weight > 0, p * (v + summary.x * own) / np.where(weight > 0, weight, 1.0), np.nan)
+        """Expected mean spend; NaN, with a warning, where infinite."""
+        answer = self._mean(summary, *(self.params[name] for name in _NAMES))
         if np.isnan(answer).any():
             warnings.warn(
-                f"GammaGamma: q = {q:.3g} is not above 1, so the mean spend of users without repeat orders is infinite "
-                "under the model: their expected spend is null. Cap outliers with CleaningRules, then fit again.",
+                f"GammaGamma: q = {self.params['q']:.3g} is not above 1, so the mean spend of users without repeat "
+                "orders is infinite under the model: their expected spend is null. Cap outliers with CleaningRules, "
+                "then fit again.",
                 ModelWarning,
                 stacklevel=3,
             )
         return answer
+
+    @staticmethod
+    def _own(summary: Summary) -> Array:
+        """The own mean of the repeat orders, not below 0, and 0 where there are none."""
+        assert summary.m_x is not None  # noqa: S101 - read with spend=True
+        answer: Array = np.where(summary.x > 0, np.maximum(np.nan_to_num(summary.m_x, nan=0.0), 0.0), 0.0)
+        return answer
+
+    def _mean(self, summary: Summary, p: float, q: float, v: float) -> Array:
+        """(v + x m) p / (p x + q - 1); NaN where infinite."""
+        weight = p * summary.x + q - 1.0
+        total = p * (v + summary.x * self._own(summary))
+        answer: Array = np.where(weight > 0, total / np.where(weight > 0, weight, 1.0), np.nan)
+        return answer
+
+    def _moments(self, summary: Summary) -> tuple[Array, Array, Array]:
+        """Mean and mean square of a user's own mean spend, and the mean variance of an order; NaN where infinite.
+
+        The own rate is gamma with shape ``p x + q`` and rate ``v + x m``; the own mean is p over it.
+        """
+        p, q, v = (self.params[name] for name in _NAMES)
+        mean = self._mean(summary, p, q, v)
+        rest = p * summary.x + q - 2.0
+        with np.errstate(divide="ignore", invalid="ignore"):
+            square = np.where(rest > 0, mean * p * (v + summary.x * self._own(summary)) / rest, np.nan)
+        return mean, square, square / p
+
+    def _moved(self, summary: Summary, step: float) -> list[tuple[Array, Array]]:
+        """Expected spends with each log parameter moved up and down."""
+        base = np.log([self.params[name] for name in _NAMES])
+        axes = np.eye(3) * step
+        return [tuple(self._mean(summary, *np.exp(base + sign * axis)) for sign in (1, -1)) for axis in axes]  # type: ignore[misc]

@@ -273,6 +273,38 @@ class FittedPurchaseModel(Fitted):
             return base * np.exp(self._shift(design.values, np.array(self.effects.values))), design.stratum
         return base, None
 
+    def _moved(self, summary: Summary, p: Array, step: float) -> list[tuple[Array, Array]]:
+        """Parameters of the strata with each log parameter, then each coefficient, moved up and down."""
+        axes = [np.eye(len(p))[:, [j]] * step for j in range(len(p))]
+        if self.effects is not None:
+            values = read_covariates(summary, self.spec.covariates, type(self).__name__).values
+            axes += [self._shift(values, step * row) for row in np.eye(len(self.effects.values))]
+        return [(p * np.exp(axis), p * np.exp(-axis)) for axis in axes]
+
+    def _carried(self, slopes: list[Array], codes: Index, n: int, stratum: Index | None) -> Array:
+        """Variance of the totals of ``n`` groups (codes, -1 for none) and of all, by the errors of the parameters.
+
+        Args:
+            slopes: Derivatives of what is summed by each parameter, one value a user.
+            codes: The group of each user.
+            n: Number of groups.
+            stratum: Stratum of each user; None if all share one.
+        """
+        if self.groups is None or stratum is None:
+            covariance = np.array(self.log_covariance if self.effects is None else self.effects.covariance)
+            strata, covariances = np.zeros(codes.size, dtype=np.intp), covariance[None]
+        else:  # the groups of the model err apart from one another, those that were not seen as all do
+            strata = stratum
+            covariances = np.concatenate([np.array(self.groups.log_covariance), np.array(self.log_covariance)[None]])
+        # One cell for each stratum of each group that occurs; the last group is everybody.
+        known = codes >= 0
+        keys = np.concatenate([codes[known] * len(covariances) + strata[known], n * len(covariances) + strata])
+        cells, cell = np.unique(keys, return_inverse=True)
+        sums = np.stack([np.bincount(cell, np.concatenate([slope[known], slope]), cells.size) for slope in slopes])
+        of_cell = np.einsum("ic,cij,jc->c", sums, covariances[cells % len(covariances)], sums)
+        answer: Array = np.bincount(cells // len(covariances), of_cell, n + 1)
+        return answer
+
     def _shift(self, values: Array, coefficients: Array) -> Array:
         effects = effects_of(self.kernel, self.spec.purchase_covariates, self.spec.dropout_covariates)
         return shift_of(self.kernel, effects, self.spec.covariates, values, coefficients)
