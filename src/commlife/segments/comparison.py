@@ -219,7 +219,12 @@ class Matching:
         self.alone.append((len(rows) - len(left), len(free), facts.sum(axis=0)))
 
     def of(self, chosen: NDArray[np.bool_]) -> Effect:
-        """The comparison for some of the contacts."""
+        """The comparison for some of the contacts.
+
+        Money is compared in units of each user's own mean order at the time: what a control spent over her mean order,
+        times the mean order of the contacted, is what the contacted would have spent. So a list of the best customers
+        is not credited with their purses.
+        """
         contacts = self.contacts
         user = contacts["user"].to_numpy()
         values = {"ordered": contacts["ordered"].to_numpy(), "money": contacts["money"].to_numpy()}
@@ -229,20 +234,23 @@ class Matching:
         for each in self.cells:
             mine = chosen[each["rows"]]
             rows, kind = each["rows"][mine], each["class"][mine]
-            treated = np.bincount(kind, minlength=each["kinds"])
-            controls = np.bincount(each["place"], minlength=each["kinds"])
-            weight = np.divide(treated, controls, out=np.zeros(len(treated)), where=controls > 0)[each["place"]]
+            kinds, place = each["kinds"], each["place"]
+            controls = np.bincount(place, minlength=kinds)
             matched += len(rows)
-            for name in values:
-                outcome = each[name].astype(np.float64)
-                mean = np.bincount(each["place"], weights=outcome, minlength=each["kinds"]) / np.maximum(controls, 1)
+            purse = np.maximum(each["facts"][:, 2], 0.0)
+            relative = np.divide(each["money"], purse, out=np.zeros(len(purse)), where=purse > 0)
+            outcomes = {"ordered": each["ordered"].astype(np.float64), "money": relative}
+            units = {"ordered": np.ones(len(rows)), "money": np.maximum(self.facts[rows, 2], 0.0)}
+            for name, outcome in outcomes.items():
+                mean = np.bincount(place, weights=outcome, minlength=kinds) / np.maximum(controls, 1)
+                weight = (np.bincount(kind, weights=units[name], minlength=kinds) / np.maximum(controls, 1))[place]
                 sums[f"treated {name}"] += float(values[name][rows].sum())
                 sums[f"control {name}"] += float((weight * outcome).sum())
-                np.add.at(own[name], user[rows], values[name][rows] - mean[kind])
-                np.add.at(own[name], each["free"], -weight * (outcome - mean[each["place"]]))
-            if each["settled"]:
-                woken += float((weight * each["ordered"]).sum())
-                stayed += float((weight * each["stayed"]).sum())
+                np.add.at(own[name], user[rows], values[name][rows] - units[name] * mean[kind])
+                np.add.at(own[name], each["free"], -weight * (outcome - mean[place]))
+                if name == "ordered" and each["settled"]:
+                    woken += float((weight * outcome).sum())
+                    stayed += float((weight * each["stayed"]).sum())
         if not matched:
             return Effect(0, *([math.nan] * 7))
         rate, control = sums["treated ordered"] / matched, sums["control ordered"] / matched

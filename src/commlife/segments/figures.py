@@ -199,9 +199,12 @@ _LIFE = {
            "用户数（横线以下：不在活跃用户中）"),
 }  # fmt: skip
 _FLOWS = {
-    "en": ("Each period: who came into the base, who left it", "users in and out of the base", "change of the base"),
-    "zh": ("每期流入与流出", "流入与流出的用户数", "活跃用户净变化"),
-}
+    "en": ("Into and out of the base: {came:,} came and {left:,} left in the last period",
+           "users in and out of the base", "change of the base"),
+    "zh": ("流入与流出：最近一期流入 {came:,}，流出 {left:,}", "流入与流出的用户数", "活跃用户净变化"),
+}  # fmt: skip
+#: Periods of flows that are drawn.
+_RECENT = 26
 
 
 def draw_lifecycle(life: FittedLifecycle, ax: Any = None) -> Any:
@@ -228,14 +231,15 @@ def draw_flows(life: FittedLifecycle, ax: Any = None) -> Any:
     """The flows over time: new, returned and existing users above the line, lapsed below, their balance as a line."""
     ax, lang = axes(ax, (8.0, 4.4)), life.spec.lang
     names = [name for name in ("returned", "existing", "new") if name in life.growth.columns]
-    flows = life.growth.groupby("period")[[*names, "lapsed"]].sum()
+    # Half a year of weeks: where a log begins everybody comes in at once, and nothing else could be seen.
+    flows = life.growth.groupby("period")[[*names, "lapsed"]].sum().tail(_RECENT)
     at = np.arange(len(flows))
     _stack(ax, at, {name: flows[name].to_numpy(dtype=float) for name in names}, lang, up=True)
     _stack(ax, at, {"lapsed": flows["lapsed"].to_numpy(dtype=float)}, lang, up=False)
     title, side, balance = _FLOWS[lang]
-    net = flows[names].sum(axis=1).to_numpy() - flows["lapsed"].to_numpy()
-    ax.plot(at, net, color=INK, marker="o", markersize=3.5, linewidth=1.4, label=balance)
-    _over_time(ax, at, flows.index, side, title)
+    came, left = flows[names].sum(axis=1).to_numpy(), flows["lapsed"].to_numpy()
+    ax.plot(at, came - left, color=INK, marker="o", markersize=3.5, linewidth=1.4, label=balance)
+    _over_time(ax, at, flows.index, side, title.format(came=int(came[-1]), left=int(left[-1])))
     return ax
 
 
@@ -301,7 +305,8 @@ def draw_quadrants(made: Quadrants, ax: Any = None) -> Any:
         said = f"{row.name_zh if zh else name!s}: {row.users:,} ({row.share:.0%})\n{row.next_action}"
         paper = {"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 1.5}
         placed = {"transform": ax.transAxes, "ha": across, "va": up, "bbox": paper}
-        ax.text(x, y, said, fontsize=9, color=colour, weight="normal" if zh else "bold", family=fonts(), **placed)
+        family = {"family": fonts()} if zh else {"family": "DejaVu Sans", "weight": "bold"}
+        ax.text(x, y, said, fontsize=9, color=colour, **family, **placed)
     ax.axhline(made.value_cut, color=INK, linewidth=0.9, linestyle=(0, (4, 3)))
     ax.axvline(made.churn_cut, color=INK, linewidth=0.9, linestyle=(0, (4, 3)))
     ax.margins(0.12)
@@ -378,7 +383,12 @@ def draw_returns(curve: ReturnCurve, ax: Any = None) -> Any:
     within = f"orders within {curve.within} periods"
     ax.plot(table["gap"], table["rate"] * 100, color=ACCENT, marker="o", markersize=4, label=within)
     ax.plot(
-        table["gap"], table["came_back"] * 100, color=INK, linestyle="--", linewidth=1.3, label="orders again at all"
+        table["gap"],
+        table["came_back"] * 100,
+        color=INK,
+        linestyle="--",
+        linewidth=1.3,
+        label="orders again, as far as followed",
     )
     ax.set_ylim(0, 100)
     ax.yaxis.set_major_formatter("{x:.0f}%")

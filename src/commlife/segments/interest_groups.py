@@ -60,7 +60,8 @@ class InterestGroups:
 
     def __repr__(self) -> str:
         held = int(self.table["users"].sum())
-        told = f"{self.table['cohesion'].mean():.2f} against {self.table['random_cohesion'].mean():.2f} at random"
+        random = round(self.table["random_cohesion"].mean(), 2) + 0.0  # no -0.00
+        told = f"{self.table['cohesion'].mean():.2f} against {random:.2f} at random"
         return f"InterestGroups({len(self.table):,} groups of {held:,} users at {self.as_of}, cohesion {told})"
 
 

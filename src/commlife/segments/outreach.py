@@ -42,7 +42,7 @@ class OutreachReadout:
             - ``matched`` (contacts with comparable users), ``matched_rate, control_rate, difference,
               difference_low, difference_high``: order rates of the matched and of their controls;
             - ``extra_orders, extra_revenue, revenue_low, revenue_high`` (orders and money of the matched beyond those
-              of the controls, major units);
+              of the controls, major units; what controls spent is taken in units of their own mean order);
             - ``woken, stayed_rate, stayed_low, stayed_high, control_stayed_rate``: of those who ordered, who came
               again, among the contacted and among their controls (null where the time has not come);
             - ``cost``, ``roi`` ((margin of the extra revenue - cost) / cost), ``roi_low, roi_high``.
@@ -304,13 +304,14 @@ def _warn(made: OutreachReadout) -> None:
             ModelWarning,
             stacklevel=3,
         )
-    apart = made.balance["difference"].abs()
+    # Money is compared in units of the own mean order: that fact may lie further apart than the others.
+    apart = made.balance["difference"].abs() / np.array([1.0, 1.0, 2.5])
     # So far apart, and farther than chance alone puts two samples of this size.
     if row["matched"] and apart.max() > max(0.2, 2.5 / math.sqrt(row["matched"])):
         worst = made.balance["fact"].iloc[int(apart.to_numpy().argmax())]
         warnings.warn(
-            f"the contacted and their controls still differ in {worst} by {apart.max():.2f} standard deviations: read "
-            "the difference with care. A random part left uncalled needs no matching.",
+            f"the contacted and their controls still differ in {worst} (see .balance): read the difference with care. "
+            "A random part left uncalled needs no matching.",
             ModelWarning,
             stacklevel=3,
         )

@@ -141,7 +141,7 @@ def user_tags(
     due = None
     if log.has("category"):
         due = _engine.settle(cycles_plan(log, day, min_gaps=min_gaps, coverage=coverage))
-        due = due.filter(~nw.col("next_due").is_null())
+        due = due.filter(~nw.col("next_due").is_null()).with_columns(nw.col("overdue").cast(nw.Boolean))
     counts = _engine.collect(whole.group_by("tag", "value").agg(nw.len().alias("users")))
     order = {name: place for place, name in enumerate(TAGS)}
     counts = counts.sort_values(
