@@ -1,30 +1,32 @@
-"""Dask frames go in as well; what is computed is what pandas gives."""
+"""Dask frames: each relational public call gives what pandas gives. ``make test-engines``."""
 
 from __future__ import annotations
 
 import dask.dataframe as dd
-import pandas as pd
 import pytest
 
 import commlife as cl
-from commlife._engine import collect
-from commlife.testing.pipelines import _rows as sound_rows
+import every_call
 
 # Narwhals announces that its Dask support moves to a package of its own.
 pytestmark = pytest.mark.filterwarnings("ignore:Dask support is moving:FutureWarning")
 
+LOGS: dict[str, tuple[cl.OrderLog, cl.OrderLog, every_call.Export]] = {}
 
-def test_dask_gives_the_same_log():
-    frame = sound_rows(0)
-    names = {name: name for name in frame.columns}
-    log = cl.OrderLog.from_frame(dd.from_pandas(frame, npartitions=3), **names)
-    wanted = cl.OrderLog.from_frame(frame, **names)
-    assert (log.n_rows, log.n_orders, log.n_users) == (wanted.n_rows, wanted.n_orders, wanted.n_users)
-    keys = ["user_id", "order_id"]
-    orders, wanted_orders = (
-        collect(each._orders(20_140, "community")).sort_values(keys, ignore_index=True) for each in (log, wanted)
-    )
-    pd.testing.assert_frame_equal(orders[wanted_orders.columns], wanted_orders, check_dtype=False)
-    rules = cl.CleaningRules(drop_zero_amount=True, merge_within="1D", winsorize_amount=0.9)
-    pd.testing.assert_frame_equal(log.clean(rules).audit, wanted.clean(rules).audit)
-    assert "plan" in repr(log)
+
+def logs(name: str) -> tuple[cl.OrderLog, cl.OrderLog, every_call.Export]:
+    """An export on Dask and on pandas."""
+    if name not in LOGS:
+        export = every_call.EXPORTS[name]()
+        LOGS[name] = export.log(dd.from_pandas(export.frame, npartitions=3)), export.log(export.frame), export
+    return LOGS[name]
+
+
+@pytest.mark.parametrize(("name", "call"), every_call.cases(small=True))
+def test_every_call_gives_the_same(name: str, call: str) -> None:
+    log, wanted, export = logs(name)
+    every_call.assert_equal(every_call.ask(call, log, export), every_call.ask(call, wanted, export))
+
+
+def test_a_plan_is_not_run_to_be_shown() -> None:
+    assert "plan" in repr(logs("market")[0])

@@ -148,6 +148,7 @@ if TYPE_CHECKING:
     from commlife.segments.interest_groups import interest_groups as interest_groups
     from commlife.segments.migration import migration as migration
     from commlife.segments.quadrants import quadrants as quadrants
+    from commlife.state import LogState as LogState
     from commlife.value import BetaGeo as BetaGeo
     from commlife.value import FittedBetaGeo as FittedBetaGeo
     from commlife.value import FittedGammaGamma as FittedGammaGamma
@@ -303,6 +304,7 @@ _HOMES = {
         "shrink",
         "uplift_at",
     ),
+    "state": ("LogState",),
     "churn": (
         "FittedSilenceModel",
         "HostFeatures",

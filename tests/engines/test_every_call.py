@@ -16,7 +16,17 @@ import pytest
 import commlife as cl
 import every_call
 
-ENGINES = ["pandas_arrow", "polars", "polars_lazy", "pyarrow", "duckdb", "duckdb_parquet", "polars_parquet"]
+ENGINES = [
+    "pandas_arrow",
+    "pandas_by_polars",
+    "pandas_by_duckdb",
+    "polars",
+    "polars_lazy",
+    "pyarrow",
+    "duckdb",
+    "duckdb_parquet",
+    "polars_parquet",
+]
 
 
 @cache
@@ -58,7 +68,9 @@ def log_on(engine: str, name: str, folder: Path) -> cl.OrderLog:
     """The log of an export on an engine, made once."""
     if (engine, name) not in LOGS:
         given = export(name)
-        if engine in NATIVE:
+        if engine.startswith("pandas_by"):
+            LOGS[engine, name] = cl.OrderLog.from_frame(given.frame, **given.columns, engine=engine.rsplit("_", 1)[1])
+        elif engine in NATIVE:
             LOGS[engine, name] = given.log(NATIVE[engine](given.frame))
         else:
             # Two files: what is out of core comes in parts.

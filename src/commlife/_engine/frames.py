@@ -10,7 +10,7 @@ from typing import Any
 import narwhals.stable.v2 as nw
 import pandas as pd
 
-from commlife.errors import EngineError
+from commlife.errors import ConfigError, EngineError
 
 __all__ = [
     "EAGER",
@@ -21,6 +21,8 @@ __all__ = [
     "is_eager",
     "is_sorted",
     "lazy_like",
+    "moved_to",
+    "pandas_types",
     "rows_before",
     "settle",
     "told_as_ours",
@@ -80,6 +82,43 @@ def _errors_of_engines() -> tuple[type[Exception], ...]:
         "pyspark.errors": "PySparkException",
     }
     return tuple(getattr(sys.modules[home], name) for home, name in homes.items() if home in sys.modules)
+
+
+#: Engines that may work for a pandas host, and what installs each.
+HELPERS = ("polars", "duckdb")
+
+
+def pandas_types(frame: nw.LazyFrame[Any], engine: str) -> dict[str, Any] | None:
+    """The types of a pandas frame's columns, for results to come back in; None where pandas itself is to work.
+
+    Raises:
+        ConfigError: If the engine is unknown.
+        EngineError: If the frame is not pandas: other kinds are their own engine.
+    """
+    if engine not in ("pandas", *HELPERS):
+        raise ConfigError.unknown_name("engine", engine, ("pandas", *HELPERS))
+    if frame.implementation is not nw.Implementation.PANDAS:
+        raise EngineError(
+            f"engine={engine!r} runs a pandas frame on another engine; a {KINDS[frame.implementation]} frame is its "
+            "own. Leave engine out, or give a pandas frame."
+        )
+    return None if engine == "pandas" else dict(nw.to_native(frame).dtypes)
+
+
+def moved_to(frame: nw.LazyFrame[Any], engine: str) -> nw.LazyFrame[Any]:
+    """A pandas frame's rows as a plan of ``engine``, which reads the same memory where it can."""
+    native = nw.to_native(frame)
+    try:
+        if engine == "polars":
+            import polars as pl
+
+            return nw.from_native(pl.from_pandas(native).lazy())
+        import duckdb
+
+        return nw.from_native(duckdb.connect().from_df(native))
+    except ImportError as error:
+        wanted = "pyarrow" if "pyarrow" in str(error).lower() else engine
+        raise EngineError(f'engine={engine!r} needs {wanted}: pip install "commlife[{engine},parquet]".') from None
 
 
 def is_eager(frame: nw.LazyFrame[Any] | nw.DataFrame[Any]) -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from commlife.cohorts._cells import Asked, count_cells, warn_of_truncation
+from commlife.cohorts._cells import Asked, Cells, count_cells, warn_of_truncation
 from commlife.cohorts._given import label_plan
 from commlife.cohorts._grid import finish, with_rates
 from commlife.cohorts.aggregation import read_aggregation
@@ -20,7 +20,7 @@ from commlife.orders import OrderLog, Timestamp
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["CohortTable", "cohort_table"]
+__all__ = ["CohortTable", "cohort_table", "table_of_cells"]
 
 _WIDE = ("users", "size", "value", "rate", "low", "high")
 
@@ -228,9 +228,18 @@ def cohort_table(
     asked = Asked(log, question, own)
     warn_of_truncation(asked)
     labels = None if isinstance(cohort, str) else label_plan(cohort, log, asked.as_of)
-    cells = count_cells(asked, labels)
+    return table_of_cells(count_cells(asked, labels), asked, covariates=covariates)
+
+
+def table_of_cells(cells: Cells, asked: Asked, *, covariates: pd.DataFrame | None = None) -> CohortTable:
+    """The finished table of counted cells.
+
+    Raises:
+        InsufficientDataError: If nobody has an order that counts, or all are existing.
+    """
+    question = asked.question
     if not cells.sizes["size"].sum():
-        _refuse_empty(question, cells.existing_users, labelled=labels is not None)
+        _refuse_empty(question, cells.existing_users, labelled=question.cohort == "given")
     table = finish(cells, asked)
     table, suppressed = _suppress(table, question)
     beside = None if covariates is None else _checked_covariates(covariates, question)

@@ -44,7 +44,10 @@ __all__ = [
     "Runs",
     "activity_runs",
     "attribute_names",
+    "count_runs",
+    "flows_of_counts",
     "stocks_and_flows",
+    "tells_existing",
 ]
 
 #: How a user came to be in the base in a period with an order: for the first time, for the first time that the log
@@ -109,8 +112,13 @@ def activity_runs(
     washout: Duration | None,
     by: tuple[str, ...],
     warn: bool = True,
+    incomplete: bool = False,
 ) -> Runs:
-    """Code each user's active periods by what came before and what came after; warn of a truncated log unless told."""
+    """Code each user's active periods by what came before and what came after.
+
+    Warns of a truncated log unless told. With ``incomplete`` the periods that are not complete yet are kept too: what
+    is counted from such runs can be added up over users and finished later.
+    """
     observation = log.observation
     last = period.last_complete(as_of=as_of, until=complete_until(as_of, observation.until))
     counted = log._orders(as_of).with_columns(nw.col("counts").cast(nw.Int64).alias("orders"))
@@ -121,22 +129,18 @@ def activity_runs(
     active = _engine.with_previous(active, "index", by="user_id", into="previous")
     active = active.with_columns((0 - nw.col("index")).alias("backwards"))
     active = _engine.with_previous(active, "backwards", by="user_id", into="next")
-    active = _engine.settle(active.filter(nw.col("index") <= last))
+    active = _engine.settle(active if incomplete else active.filter(nw.col("index") <= last))
     earlier = active.select("user_id", (nw.col("index") + 1).alias("index"), nw.col("net").alias("before"))
     active = active.join(earlier, on=["user_id", "index"], how="left")
-    refunds = cells.filter(nw.col("orders") == 0, nw.col("index") <= last).select("user_id", "index", "net")
+    refunds = cells.filter(nw.col("orders") == 0)
+    refunds = (refunds if incomplete else refunds.filter(nw.col("index") <= last)).select("user_id", "index", "net")
 
     firsts = log._orders(as_of).filter(nw.col("counts")).group_by("user_id").agg(nw.col("day").min().alias("first_day"))
     if warn:
         warn_if_left_truncated(firsts, log, as_of, washout=washout)
-    seen_from = log.first_day
-    tells_existing = (
-        washout is not None
-        or log.has("first_ordered_at")
-        or (seen_from is not None and seen_from < day_text(observation.first))
-    )
+    told = tells_existing(log, washout=washout)
     existing = nw.lit(0)
-    if tells_existing:
+    if told:
         users = with_existing(firsts, log, washout=washout)
         users = users.select("user_id", nw.col("existing").cast(nw.Int64).alias("existing"))
         active = active.join(users, on="user_id", how="left")
@@ -147,7 +151,17 @@ def activity_runs(
         refunds = refunds.join(groups, on="user_id", how="left")
     active = _coded(active, existing, silent_after=silent_after, churned_after=churned_after)
     columns = ("user_id", "index", "net", "entry", "exit", "until", "up", "down", *by)
-    return Runs(_engine.settle(active.select(*columns)), refunds, last, tells_existing)
+    return Runs(_engine.settle(active.select(*columns)), refunds, last, told)
+
+
+def tells_existing(log: OrderLog, *, washout: Duration | None) -> bool:
+    """Whether some users may have lived before the log shows them."""
+    seen_from = log.first_day
+    return (
+        washout is not None
+        or log.has("first_ordered_at")
+        or (seen_from is not None and seen_from < day_text(log.observation.first))
+    )
 
 
 def _coded(active: nw.LazyFrame[Any], existing: nw.Expr, *, silent_after: int, churned_after: int) -> nw.LazyFrame[Any]:
@@ -278,15 +292,60 @@ def stocks_and_flows(
     Raises:
         InsufficientDataError: If no complete period holds an order that counts.
     """
+    cells, refunds = count_runs(runs, by=by)
+    return flows_of_counts(
+        cells,
+        refunds,
+        last=runs.last,
+        tells_existing=runs.tells_existing,
+        period=period,
+        as_of=as_of,
+        silent_after=silent_after,
+        churned_after=churned_after,
+        by=by,
+        what=what,
+    )
+
+
+#: Sums of each cell of runs.
+_MONEY = ("net", "below", "up", "down")
+
+
+def count_runs(runs: Runs, *, by: tuple[str, ...]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Runs by group, index, entry and exit (users, net, below, up, down); refunds by group and index (users, net).
+
+    Both are sums over users, so that those of some users can be taken away and added again.
+    """
     keys = (*by, "index")
     counted = runs.active.with_columns(
         nw.when(nw.col("net") < 0).then(0 - nw.col("net")).otherwise(nw.lit(0)).cast(nw.Int64).alias("below")
     )
-    money = ("net", "below", "up", "down")
-    cells = _engine.collect(
-        counted.group_by(*keys, "entry", "exit").agg(nw.len().alias("users"), *(nw.col(name).sum() for name in money))
-    )
-    refunds = _engine.collect(runs.refunds.group_by(*keys).agg(nw.col("net").sum()))
+    sums = [nw.col(name).sum() for name in _MONEY]
+    cells = _engine.collect(counted.group_by(*keys, "entry", "exit").agg(nw.len().alias("users"), *sums))
+    refunds = _engine.collect(runs.refunds.group_by(*keys).agg(nw.len().alias("users"), nw.col("net").sum()))
+    return cells, refunds
+
+
+def flows_of_counts(
+    cells: pd.DataFrame,
+    refunds: pd.DataFrame,
+    *,
+    last: int,
+    tells_existing: bool,
+    period: Period,
+    as_of: int,
+    silent_after: int,
+    churned_after: int,
+    by: tuple[str, ...],
+    what: str,
+) -> Flows:
+    """Every stock and flow from the counts of :func:`count_runs`, up to the period ``last``.
+
+    Raises:
+        InsufficientDataError: If no complete period holds an order that counts.
+    """
+    cells = cells[cells["index"] <= last].reset_index(drop=True)
+    refunds = refunds[refunds["index"] <= last].reset_index(drop=True)
     if cells.empty:
         raise InsufficientDataError(
             f"{what} needs an order that counts in a complete period ({period}) before {day_text(as_of)}, the log "
@@ -294,11 +353,11 @@ def stocks_and_flows(
         )
     first = int(min(cells["index"].min(), refunds["index"].min() if len(refunds) else cells["index"].min()))
     groups, group_of, refund_group_of = _grouped(cells, refunds, by)
-    shape = (len(groups), runs.last - first + 1)
+    shape = (len(groups), last - first + 1)
     at = group_of, cells["index"].to_numpy() - first
     entry, leaves = cells["entry"].to_numpy(), cells["exit"].to_numpy()
     users = cells["users"].to_numpy(dtype=np.int64)
-    net, below, up, down = (cells[name].to_numpy(dtype=np.int64) for name in money)
+    net, below, up, down = (cells[name].to_numpy(dtype=np.int64) for name in _MONEY)
 
     def total(values: NDArray[np.int64], chosen: NDArray[np.bool_], *, later: int = 0) -> NDArray[np.int64]:
         """Sums by group and period of the chosen cells, booked so many periods later."""
@@ -322,9 +381,9 @@ def stocks_and_flows(
         groups=groups,
         by=by,
         first=first,
-        starts=period.starts(first, runs.last, as_of=as_of),
+        starts=period.starts(first, last, as_of=as_of),
         silent_after=silent_after,
-        tells_existing=runs.tells_existing,
+        tells_existing=tells_existing,
         new=total(users, entry == NEW),
         existing=total(users, entry == EXISTING),
         from_silent=total(users, entry == FROM_SILENT),

@@ -13,7 +13,7 @@ from commlife.orders.calendar import Duration, Timestamp, day_number
 if TYPE_CHECKING:
     from commlife.orders import OrderLog
 
-__all__ = ["purchase_summary", "summary_plan"]
+__all__ = ["purchase_summary", "shown_summary", "summary_facts", "summary_plan"]
 
 
 def purchase_summary(
@@ -74,6 +74,11 @@ def purchase_summary(
 
 def summary_plan(log: OrderLog, as_of: int) -> nw.LazyFrame[Any]:
     """The plan of :func:`purchase_summary`, for the rooms above."""
+    return shown_summary(summary_facts(log, as_of), as_of, scale=log.scale)
+
+
+def summary_facts(log: OrderLog, as_of: int) -> nw.LazyFrame[Any]:
+    """One row a payer: user_id, first (day), x, t_x, repeat_spend (minor units); only further orders change them."""
     counting = log._orders(as_of).filter(nw.col("counts"))
     days = counting.group_by("user_id", "day").agg(nw.col("net").sum())
     users = days.group_by("user_id").agg(
@@ -83,15 +88,21 @@ def summary_plan(log: OrderLog, as_of: int) -> nw.LazyFrame[Any]:
         nw.col("net").sum().alias("spend"),
     )
     first_days = days.select("user_id", nw.col("day").alias("first"), nw.col("net").alias("first_spend"))
-    whole = users.join(first_days, on=["user_id", "first"], how="inner").with_columns(
+    return users.join(first_days, on=["user_id", "first"], how="inner").select(
+        "user_id",
+        nw.col("first").cast(nw.Int64),
         (nw.col("days").cast(nw.Int64) - 1).alias("x"),
         (nw.col("last") - nw.col("first")).cast(nw.Int64).alias("t_x"),
-        (as_of - 1 - nw.col("first")).cast(nw.Int64).alias("T"),
         (nw.col("spend") - nw.col("first_spend")).cast(nw.Int64).alias("repeat_spend"),
     )
+
+
+def shown_summary(facts: nw.LazyFrame[Any], as_of: int, *, scale: int) -> nw.LazyFrame[Any]:
+    """The summary of the facts at ``as_of``."""
+    whole = facts.with_columns((as_of - 1 - nw.col("first")).cast(nw.Int64).alias("T"))
     # Divided by at least 1, so that engines which fail on a division by zero do not; null where there was no repeat.
     divisor = nw.when(nw.col("x") > 0).then(nw.col("x")).otherwise(nw.lit(1))
-    mean = nw.col("repeat_spend") / (divisor * log.scale)
+    mean = nw.col("repeat_spend") / (divisor * scale)
     return whole.with_columns(nw.when(nw.col("x") > 0).then(mean).alias("m_x")).select(
         "user_id", "x", "t_x", "T", "m_x"
     )

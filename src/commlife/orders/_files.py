@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,8 +16,16 @@ if TYPE_CHECKING:
 __all__ = ["read_csv", "scan_parquet"]
 
 
-def scan_parquet(path: str | Path | Sequence[str | Path], engine: str, columns: Mapping[str, Any]) -> Any:
+def scan_parquet(
+    path: str | Path | Sequence[str | Path],
+    engine: str,
+    columns: Mapping[str, Any],
+    *,
+    memory_limit: str | None = None,
+) -> Any:
     """One or several Parquet files as a frame of ``engine``."""
+    if memory_limit is not None and engine != "duckdb":
+        raise ConfigError(f'memory_limit is for engine="duckdb"; seen engine={engine!r}. Leave it out.')
     several = path if isinstance(path, Sequence) and not isinstance(path, (str, bytes)) else [path]
     paths = [str(_existing(each)) for each in several]
     if not paths:
@@ -57,10 +66,23 @@ def scan_parquet(path: str | Path | Sequence[str | Path], engine: str, columns: 
         except ImportError:
             raise EngineError('engine="duckdb" needs DuckDB: pip install "commlife[duckdb]".') from None
         try:
-            return duckdb.connect().read_parquet(paths)
+            # The order of rows means nothing to a log; keeping it would hold whole files in memory.
+            connection = duckdb.connect(config={"preserve_insertion_order": False})
+            if memory_limit is not None:
+                _limit(connection, memory_limit)
+            return connection.read_parquet(paths)
         except duckdb.Error as error:
             raise _unreadable(paths, error) from None
     raise ConfigError.unknown_name("engine", engine, ("pandas", "polars", "duckdb"))
+
+
+_SIZE = re.compile(r"[1-9][0-9]{0,5}(\.[0-9]{1,3})? ?(MB|GB|TB|MiB|GiB|TiB)")
+
+
+def _limit(connection: Any, memory_limit: str) -> None:
+    if not isinstance(memory_limit, str) or not _SIZE.fullmatch(memory_limit):
+        raise ConfigError(f"memory_limit is a size such as '500MB' or '2GB'; seen {memory_limit!r:.40}.")
+    connection.execute(f"SET memory_limit = '{memory_limit}'")
 
 
 def read_csv(path: str | Path, columns: Mapping[str, Any]) -> Any:

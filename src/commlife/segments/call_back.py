@@ -77,7 +77,7 @@ def call_back_list(
     day = day_number(as_of)
     life = spec.fit(log, as_of=as_of)
     curve = return_curve(log, as_of=as_of, period=spec.period, within=within)
-    chosen = _engine.from_host(life.states).filter(nw.col("state").is_in(wanted))
+    chosen = log.plan_of(life.states).filter(nw.col("state").is_in(wanted))
     users = chosen.join(payers(log, day), on="user_id", how="inner")
     table = _engine.collect(users.select("user_id", "state", "since", "next_action", "frequency", "spend", "last_day"))
     newest = spec.period.last_complete(as_of=day, until=complete_until(day, log.observation.until))

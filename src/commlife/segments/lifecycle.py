@@ -30,7 +30,7 @@ from commlife.orders.calendar import Duration, Period, Timestamp, day_number, da
 if TYPE_CHECKING:
     from commlife.orders import OrderLog
 
-__all__ = ["ACTIONS", "STATES", "FittedLifecycle", "Lifecycle"]
+__all__ = ["ACTIONS", "STATES", "FittedLifecycle", "Lifecycle", "fitted_of_flows", "newest_runs"]
 
 #: The states, in the order of a life; the first four make the base.
 STATES = ("new", "existing", "active", "returned", "silent", "churned")
@@ -129,16 +129,7 @@ class Lifecycle(Spec):
             by=self.by,
             what="a lifecycle",
         )
-        users = _engine.settle(_state_of_users(runs, self, day, flows.first))
-        n_users = int(_engine.collect(users.select(nw.len().alias("users")))["users"].iloc[0])
-        return FittedLifecycle(
-            spec=self,
-            states=log.give(users.select("user_id", "state", "since", "next_action", *self.by)),
-            counts=_counts(flows),
-            transitions=_transitions(flows),
-            growth=flows.growth(scale=log.scale),
-            fitted_on=FittedOn(as_of=day_text(day), rows=n_users, users=n_users, version=library_version()),
-        )
+        return fitted_of_flows(log, self, newest_runs(runs, self), flows, as_of=day, last=runs.last)
 
 
 @dataclass(frozen=True)
@@ -196,18 +187,40 @@ class FittedLifecycle:
         return f"FittedLifecycle({self.fitted_on.users:,} users before {self.fitted_on.as_of}: {told})"
 
 
-def _state_of_users(runs: Runs, spec: Lifecycle, day: int, first: int) -> nw.LazyFrame[Any]:
-    """The state of each user at the end of the newest complete period, and the period it began in."""
-    # The code of an entry beside its period, never negative: the greatest one is that of the newest run.
+def fitted_of_flows(
+    log: OrderLog, spec: Lifecycle, newest: nw.LazyFrame[Any], flows: Flows, *, as_of: int, last: int
+) -> FittedLifecycle:
+    """The fitted lifecycle from the newest run of each user and the flows of all."""
+    users = _engine.settle(_states(newest, spec, as_of, first=flows.first, last=last))
+    n_users = int(_engine.collect(users.select(nw.len().alias("users")))["users"].iloc[0])
+    return FittedLifecycle(
+        spec=spec,
+        states=log.give(users.select("user_id", "state", "since", "next_action", *spec.by)),
+        counts=_counts(flows),
+        transitions=_transitions(flows),
+        growth=flows.growth(scale=log.scale),
+        fitted_on=FittedOn(as_of=day_text(as_of), rows=n_users, users=n_users, version=library_version()),
+    )
+
+
+def newest_runs(runs: Runs, spec: Lifecycle) -> nw.LazyFrame[Any]:
+    """One row a user: own attributes, newest (index of the last run), entered (code of the last entry into the base).
+
+    The code holds the index and how the user came, never negative: the greatest one is that of the newest entry.
+    """
     coded = (nw.col("index") + _SHIFT) * 8 + nw.col("entry")
     entered = nw.when(nw.col("entry") == KEPT).then(nw.lit(0)).otherwise(coded).cast(nw.Int64)
     marked = runs.active.with_columns(entered.alias("entered"))
-    users = marked.group_by("user_id", *spec.by).agg(nw.col("index").max().alias("newest"), nw.col("entered").max())
+    return marked.group_by("user_id", *spec.by).agg(nw.col("index").max().alias("newest"), nw.col("entered").max())
+
+
+def _states(users: nw.LazyFrame[Any], spec: Lifecycle, day: int, *, first: int, last: int) -> nw.LazyFrame[Any]:
+    """The state of each user at the end of the newest complete period, and the period it began in."""
     users = users.with_columns((nw.col("entered") // 8).cast(nw.Int64).alias("shifted"))
     users = users.with_columns(
         (nw.col("shifted") - _SHIFT).alias("run"),
         (nw.col("entered") - nw.col("shifted") * 8).alias("how"),
-        (runs.last - nw.col("newest")).alias("gap"),
+        (last - nw.col("newest")).alias("gap"),
     )
     how = nw.col("how")
     came = (
@@ -216,7 +229,7 @@ def _state_of_users(runs: Runs, spec: Lifecycle, day: int, first: int) -> nw.Laz
         .otherwise(nw.when(how == EXISTING).then(nw.lit("existing")).otherwise(nw.lit("new")))
     )
     gap, newest = nw.col("gap"), nw.col("newest")
-    just_came = nw.col("run") == runs.last
+    just_came = nw.col("run") == last
     state = (
         nw.when(gap >= spec.churned_after)
         .then(nw.lit("churned"))
@@ -237,7 +250,7 @@ def _state_of_users(runs: Runs, spec: Lifecycle, day: int, first: int) -> nw.Laz
     )
     users = users.with_columns(state.alias("state"), since.cast(nw.Int64).alias("since_index"))
     # The first days of the few periods that occur are joined: engines would repeat the calendar's formula many times.
-    indices = np.arange(first, runs.last + 1)
+    indices = np.arange(first, last + 1)
     days = pd.DataFrame({"since_index": indices, "since_us": spec.period.start(indices, as_of=day) * _DAY})
     users = users.join(
         _engine.lazy_like(days, users, types={"since_index": "since_index"}), on="since_index", how="left"
