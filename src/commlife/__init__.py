@@ -120,6 +120,7 @@ if TYPE_CHECKING:
     from commlife.metrics.revenue_tree import revenue_tree as revenue_tree
     from commlife.orders import CleaningRules as CleaningRules
     from commlife.orders import OrderLog as OrderLog
+    from commlife.orders import write_parquet as write_parquet
     from commlife.report import WeeklyReport as WeeklyReport
     from commlife.report import user_table as user_table
     from commlife.report import weekly_report as weekly_report
@@ -185,6 +186,7 @@ _HOMES = {
     "orders": (
         "CleaningRules",
         "OrderLog",
+        "write_parquet",
     ),
     "features": ("purchase_summary", "repurchase_cycles"),
     "metrics": (

@@ -78,7 +78,7 @@ class LogState:
             >>> log = cl.datasets.make_community(n_users=200, seed=1).log
             >>> state = cl.LogState.start(log, as_of="2025-06-02", follow=[cl.Lifecycle(period="week")])
             >>> state
-            LogState(before 2025-06-02, 192 users, 1,253 short lines, follows 1 question)
+            LogState(before 2025-06-02, 168 users, 1,156 short lines, follows 1 question)
             >>> state.lifecycle().counts.columns.tolist()
             ['period', 'state', 'users']
         """

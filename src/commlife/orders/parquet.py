@@ -1,0 +1,78 @@
+"""Results straight to a Parquet file: computed while they are written, never whole in this process."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import narwhals.stable.v2 as nw
+
+from commlife import _engine
+from commlife._engine.frames import KINDS
+from commlife.errors import ConfigError, EngineError
+
+__all__ = ["write_parquet"]
+
+
+def write_parquet(frame: Any, path: str | Path) -> Path:
+    """Write a result to a Parquet file; a DuckDB relation or a Polars plan is run as it is written, out of core.
+
+    The file appears whole or not at all.
+
+    Args:
+        frame: What a call gave: pandas, Polars (eager or lazy), PyArrow or a DuckDB relation.
+        path: Where to write; the folder must exist.
+
+    Returns:
+        The path.
+
+    Raises:
+        ConfigError: If the folder does not exist, or ``path`` is one.
+        EngineError: If the frame is of a kind that is not taken, or pyarrow is missing where pandas needs it.
+
+    Examples:
+        >>> import tempfile
+        >>> import commlife as cl
+        >>> log = cl.datasets.make_community(n_users=50, seed=1).log
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     made = cl.write_parquet(cl.purchase_summary(log, as_of="2025-06-30"), f"{folder}/summary.parquet")
+        ...     made.name, made.stat().st_size > 0
+        ('summary.parquet', True)
+    """
+    target = Path(path)
+    if not target.parent.is_dir():
+        raise ConfigError(f"path={str(path)!r}: there is no folder {str(target.parent)!r}. Make it first.")
+    if target.is_dir():
+        raise ConfigError(f"path={str(path)!r} is a folder; give the name of a file in it.")
+    native = nw.to_native(_engine.from_host(frame))
+    kind = _engine.from_host(frame).implementation
+    if kind in {nw.Implementation.DASK, nw.Implementation.PYSPARK}:
+        way = "frame.to_parquet(folder)" if kind is nw.Implementation.DASK else "frame.write.parquet(folder)"
+        raise EngineError(f"write_parquet writes one file; a {KINDS[kind]} frame writes a folder of them. Use {way}.")
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    os.close(handle)
+    try:
+        _write(native, kind, name)
+        Path(name).chmod(0o644)
+        Path(name).replace(target)
+    finally:
+        Path(name).unlink(missing_ok=True)
+    return target
+
+
+def _write(native: Any, kind: nw.Implementation, name: str) -> None:
+    if kind is nw.Implementation.DUCKDB:
+        native.write_parquet(name)
+    elif kind is nw.Implementation.POLARS:
+        native.sink_parquet(name)
+    elif kind is nw.Implementation.PYARROW:
+        import pyarrow.parquet as pq
+
+        pq.write_table(native, name)
+    else:
+        try:
+            native.to_parquet(name, index=False)
+        except ImportError:
+            raise EngineError('Parquet files with pandas need pyarrow: pip install "commlife[parquet]".') from None
