@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from commlife.basket import AssociationRules as AssociationRules
     from commlife.basket import AttachRate as AttachRate
     from commlife.basket import FrequentItemsets as FrequentItemsets
+    from commlife.basket import ItemsetsByGroup as ItemsetsByGroup
     from commlife.basket import association_rules as association_rules
     from commlife.basket import attach_rate as attach_rate
     from commlife.basket import contrast_itemsets as contrast_itemsets
@@ -247,6 +248,7 @@ _HOMES = {
         "AssociationRules",
         "AttachRate",
         "FrequentItemsets",
+        "ItemsetsByGroup",
         "association_rules",
         "attach_rate",
         "contrast_itemsets",

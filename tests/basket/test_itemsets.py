@@ -354,7 +354,7 @@ def test_the_input_is_not_changed():
 
 def test_repr_says_what_it_holds():
     sets = frequent_itemsets([["a", "b"], ["a"]], min_count=1)
-    assert repr(sets) == "FrequentItemsets(3 all itemsets in at least 1 of 2 baskets, up to 2 items)"
+    assert repr(sets) == "FrequentItemsets(3 itemsets in at least 1 of 2 baskets, up to 2 items)"
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)

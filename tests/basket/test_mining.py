@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+import threading
 from decimal import Decimal
 from fractions import Fraction
 
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse as sp
 
 from commlife.basket import _mining as mining
 from commlife.basket import _numpy as numpy_miner
@@ -28,12 +30,42 @@ def expected(matrix):
     return frequent_itemsets(matrix, min_count=12, algorithm="numpy").to_frame()
 
 
-def test_many_short_calls_of_the_kernel_join_up(matrix, expected, monkeypatch):
-    """Ctrl-C is heard between calls: one item a call must give the same trie."""
-    monkeypatch.setattr(mining, "_PATIENCE", 0)
+def test_an_interrupt_stops_the_kernel_and_leaves_nothing_behind(matrix, expected, monkeypatch):
+    """A dense job of many seconds; Ctrl-C comes at the first look at the worker."""
+    many = np.random.default_rng(0).random((3_000, 60)) < 0.9
+    looked = []
+
+    class Interrupted(threading.Thread):
+        def join(self, timeout=None):
+            super().join(timeout)
+            if timeout is not None and not looked:
+                looked.append(self.is_alive())
+                raise KeyboardInterrupt
+
+    frequent_itemsets(matrix, min_count=12, algorithm="compiled")  # compiled before the clock starts
+    monkeypatch.setattr(mining.threading, "Thread", Interrupted)
+    before = threading.active_count()
+    with pytest.raises(KeyboardInterrupt):
+        frequent_itemsets(many, min_count=300, algorithm="compiled", max_itemsets=2**31 - 2)
+    assert looked == [True]
+    assert threading.active_count() == before
     pd.testing.assert_frame_equal(frequent_itemsets(matrix, min_count=12, algorithm="compiled").to_frame(), expected)
-    with pytest.raises(ConfigError, match="max_itemsets=500"):
+
+
+def test_the_limit_is_heard_within_the_kernel(matrix):
+    with pytest.raises(ConfigError, match=r"max_itemsets=500 itemsets \(about 2,000 by random descents\)"):
         frequent_itemsets(matrix, min_count=12, algorithm="compiled", max_itemsets=500)
+
+
+def test_the_estimate_is_of_the_right_size(matrix, expected):
+    from commlife.basket._estimate import estimated_size
+
+    counts = matrix.sum(axis=0)
+    ordered = sp.csr_matrix(matrix[:, np.argsort(counts)[(counts < 12).sum() :]].astype(np.int32))
+    n = ordered.shape[1]
+    assert len(expected) / 3 < estimated_size(ordered, 12, None, n) < len(expected) * 3
+    for most in (1, 2):
+        assert estimated_size(ordered, 12, most, n) == (expected["length"] <= most).sum()
 
 
 def test_small_blocks_of_the_numpy_miner_join_up(matrix, expected, monkeypatch):

@@ -3,9 +3,11 @@
 from commlife.basket.attach import AttachRate, attach_rate
 from commlife.basket.contrast import contrast_itemsets
 from commlife.basket.cross_sell import cross_sell, cross_sell_many
+from commlife.basket.groups import ItemsetsByGroup
 from commlife.basket.heat import product_heat
 from commlife.basket.holdout import holdout_rules
-from commlife.basket.itemsets import FrequentItemsets, frequent_itemsets
+from commlife.basket.itemsets import FrequentItemsets
+from commlife.basket.mining import frequent_itemsets
 from commlife.basket.rules import AssociationRules, association_rules
 from commlife.basket.units import units_per_order
 
@@ -13,6 +15,7 @@ __all__ = [
     "AssociationRules",
     "AttachRate",
     "FrequentItemsets",
+    "ItemsetsByGroup",
     "association_rules",
     "attach_rate",
     "contrast_itemsets",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,9 @@ from commlife.errors import ConfigError, InsufficientDataError, SchemaError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Baskets", "baskets_of", "codes_of_labels", "encode", "fault_of"]
+    from commlife.basket._taxonomy import Tree
+
+__all__ = ["Baskets", "baskets_of", "codes_of_labels", "encode", "fault_of", "sorted_labels"]
 
 
 _PLAIN_LISTS = frozenset({list, tuple, set, frozenset})
@@ -32,20 +34,41 @@ class Baskets:
         indptr: Where each basket begins in ``indices``.
         indices: Item codes; no code twice in a basket.
         items: Label of each code; labels ascend.
+        weight: Weight of each basket in whole numbers; None where they count alike.
+        tree: The taxonomy that its items were extended by; None without one.
     """
 
     indptr: NDArray[np.int32]
     indices: NDArray[np.int32]
     items: list[Any]
+    weight: NDArray[np.int64] | None = None
+    tree: Tree | None = None
 
     @property
     def n(self) -> int:
         """Number of baskets, empty ones included."""
         return int(self.indptr.size) - 1
 
-    def counts(self) -> NDArray[np.int64]:
-        """Number of baskets of each item."""
-        return np.bincount(self.indices, minlength=len(self.items)).astype(np.int64)
+    @property
+    def rows(self) -> NDArray[np.int64]:
+        """The basket of each entry of ``indices``."""
+        return np.repeat(np.arange(self.n), np.diff(self.indptr))
+
+    def supports(self) -> NDArray[np.int64]:
+        """Number of baskets of each item, or their weight."""
+        if self.weight is None:
+            return np.bincount(self.indices, minlength=len(self.items)).astype(np.int64)
+        return np.asarray(self._matrix().T @ self.weight)[: len(self.items)]
+
+    def take(self, kept: NDArray[np.bool_]) -> Baskets:
+        """Some of the baskets, with the same labels."""
+        matrix = self._matrix()[np.flatnonzero(kept)]
+        weight = None if self.weight is None else self.weight[kept]
+        return replace(self, indptr=matrix.indptr.astype(np.int32), indices=matrix.indices, weight=weight)
+
+    def _matrix(self) -> sp.csr_matrix:
+        ones = np.ones(self.indices.size, dtype=np.int64)
+        return sp.csr_matrix((ones, self.indices, self.indptr), shape=(self.n, max(1, len(self.items))))
 
 
 def fault_of(fault: str, column: str, rows: int, example: str, fix: str) -> SchemaError:
@@ -213,13 +236,22 @@ def _sorted_codes(codes: NDArray[Any], labels: list[Any], column: str) -> tuple[
             "boolean_item", column, int((codes == labels.index(wrong)).sum()), repr(wrong),
             "A boolean is no item. Give a two-dimensional boolean array, or the names of what was bought.",
         )  # fmt: skip
-    try:
-        order = sorted(range(len(labels)), key=labels.__getitem__)
-    except TypeError:  # labels of several types: by type first
-        order = sorted(range(len(labels)), key=lambda code: (type(labels[code]).__name__, str(labels[code])))
+    order = _order_of(labels)
     rank = np.empty(len(labels), dtype=np.int64)
     rank[order] = np.arange(len(labels))
     return rank[codes], [labels[code] for code in order]
+
+
+def _order_of(labels: list[Any]) -> list[int]:
+    try:
+        return sorted(range(len(labels)), key=labels.__getitem__)
+    except TypeError:  # labels of several types: by type first
+        return sorted(range(len(labels)), key=lambda code: (type(labels[code]).__name__, str(labels[code])))
+
+
+def sorted_labels(labels: list[Any]) -> list[Any]:
+    """Labels in the order in which codes are given."""
+    return [labels[code] for code in _order_of(labels)]
 
 
 def _plain(label: Any) -> Any:

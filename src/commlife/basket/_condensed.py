@@ -14,17 +14,17 @@ if TYPE_CHECKING:
 __all__ = ["condense"]
 
 
-def condense(levels: list[Level], n_items: int, keep: str) -> list[Level]:
+def condense(levels: list[Level], n_items: int, keep: str, required: list[int]) -> list[Level]:
     """Drop the itemsets that have a frequent superset (maximal), or one with the same count (closed).
 
-    It is enough to look at supersets with one item more: counts do not grow with the itemset.
+    It is enough to look at supersets with one item more: counts do not grow with the itemset. Of ``required`` codes, if
+    there are any, each itemset holds at least one.
     """
     kept = [np.ones(level.count.size, dtype=bool) for level in levels]
-    for number, below in enumerate(without_one(levels, n_items)):
+    for number, below in enumerate(without_one(levels, n_items, required)):
         small, large = levels[number], levels[number + 1]
-        if keep == "maximal":
-            kept[number][below.ravel()] = False
-        else:
-            equal = small.count[below] == large.count[:, None]
-            kept[number][below[equal]] = False
+        condensed = below >= 0
+        if keep == "closed":
+            condensed &= small.count[below] == large.count[:, None]
+        kept[number][below[condensed]] = False
     return [level.take(mask) for level, mask in zip(levels, kept, strict=True)]

@@ -4,84 +4,120 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+import threading
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import scipy.sparse as sp
 
 from commlife.basket import _numpy
+from commlife.basket._estimate import estimated_size
 from commlife.basket._trie import OverBudgetError, OverLimitError, Trie
 from commlife.errors import ConfigError
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from commlife.basket._baskets import Baskets
 
 __all__ = ["ALGORITHMS", "MOST_ITEMSETS", "find_itemsets", "search"]
 
+#: Miners that may be asked for.
 ALGORITHMS = ("auto", "compiled", "numpy")
 #: Itemsets are numbered in 32 bits.
 MOST_ITEMSETS = 2**31 - 2
 #: Work (words intersected) up to which NumPy is at most about as long as importing numba and loading the kernel.
 _BUDGET = 3e8
-#: Work of one compiled call, about a second; Ctrl-C is heard between calls.
-_PATIENCE = 1 << 30
+#: Seconds between two looks at the kernel: whether it is done, and how far it has come.
+_LOOK = 0.1
 _COMPILED = "commlife.basket._compiled"
 
 
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """Baskets with their frequent items ranked: those that every itemset must have one of first, then by support.
+
+    Attributes:
+        by_rank: Code of each rank.
+        rank: Rank of each code, -1 for an item that is not frequent.
+        support: Number of baskets (or their weight) by rank.
+        n_first: Itemsets begin with an item below this rank.
+        enter: Place of each rank in a walk through the taxonomy; empty without one.
+        leave: Place where what lies below it ends.
+    """
+
+    by_rank: NDArray[np.int32]
+    rank: NDArray[np.int32]
+    support: NDArray[np.int64]
+    n_first: int
+    enter: NDArray[np.int32]
+    leave: NDArray[np.int32]
+
+
 def find_itemsets(
-    baskets: Baskets, min_count: int, max_len: int | None, limit: int, algorithm: str
+    baskets: Baskets, min_count: int, max_len: int | None, limit: int, algorithm: str, required: tuple[int, ...] = ()
 ) -> tuple[Trie, Literal["compiled", "numpy"]]:
     """All frequent itemsets and the name of the miner that ran.
+
+    Args:
+        baskets: Where to count; with weights, ``min_count`` is the least weight.
+        min_count: Least number of baskets.
+        max_len: Most items.
+        limit: Most itemsets.
+        algorithm: One of ``ALGORITHMS``.
+        required: Codes of which each itemset holds at least one; none for any.
 
     Raises:
         ConfigError: If there are more than ``limit``, with a count that gives fewer.
     """
     try:
-        return search(baskets, min_count, max_len, limit, algorithm)
+        return search(baskets, min_count, max_len, limit, algorithm, required)
     except OverLimitError:
         pass
+    about = ""
+    if baskets.weight is None:
+        job = _job(baskets, min_count, required)
+        size = max(limit, estimated_size(_matrix(baskets, job), min_count, max_len, job.n_first))
+        about = f" (about {float(f'{size:.1g}'):,.0f} by random descents)"
     higher = min_count
     while True:
         higher *= 2
         try:
-            trie, _ = search(baskets, higher, max_len, limit, algorithm)
+            trie, _ = search(baskets, higher, max_len, limit, algorithm, required)
         except OverLimitError:
             continue
+        total = baskets.n if baskets.weight is None else int(baskets.weight.sum())
         raise ConfigError(
-            f"min_count={min_count} ({min_count / baskets.n:.4%} of {baskets.n:,} baskets) gives more than "
-            f"max_itemsets={limit:,} itemsets; min_count={higher} (min_support={higher / baskets.n:.6g}) gives "
-            f"{trie.parent.size:,}. Raise the threshold, set max_len, exclude the items that are in most baskets, "
-            "or raise max_itemsets (12 bytes each, about 200 as a frame)."
+            f"min_count={min_count} ({min_count / total:.4%} of {total:,} baskets) gives more than "
+            f"max_itemsets={limit:,} itemsets{about}; min_count={higher} "
+            f"(min_support={higher / total:.6g}) gives {trie.parent.size:,}. Raise the threshold, set max_len, exclude "
+            "the items that are in most baskets, or raise max_itemsets (12 bytes each, about 200 as a frame)."
         )
 
 
 def search(
-    baskets: Baskets, min_count: int, max_len: int | None, limit: int, algorithm: str
+    baskets: Baskets, min_count: int, max_len: int | None, limit: int, algorithm: str, required: tuple[int, ...] = ()
 ) -> tuple[Trie, Literal["compiled", "numpy"]]:
     """As :func:`find_itemsets`, but lets :class:`OverLimitError` through."""
-    support = np.bincount(baskets.indices, minlength=len(baskets.items))
-    frequent = np.flatnonzero(support >= min_count)
-    by_support = frequent[np.argsort(support[frequent], kind="stable")]
-    rank = np.full(support.size, -1, dtype=np.int32)
-    rank[by_support] = np.arange(by_support.size, dtype=np.int32)
-    most = min(max_len or by_support.size, by_support.size)
-    if by_support.size > limit:
+    job = _job(baskets, min_count, required)
+    n_items = job.by_rank.size
+    most = min(max_len or n_items, n_items)
+    if job.n_first > limit:
         raise OverLimitError
-    if most <= 1:
-        nothing_above = np.full(by_support.size, -1, dtype=np.int32)
-        return Trie(nothing_above, by_support.astype(np.int32), support[by_support].astype(np.int32)), "numpy"
     ran: Literal["compiled", "numpy"]
     ran = "compiled" if algorithm == "compiled" or (algorithm == "auto" and _COMPILED in sys.modules) else "numpy"
+    if baskets.weight is not None or most <= 1:
+        ran = "numpy"
     if ran == "numpy":
-        matrix = _matrix(baskets, rank, by_support.size)
-        budget = _BUDGET if algorithm == "auto" and has_compiler() else float("inf")
+        bounded = algorithm == "auto" and baskets.weight is None and has_compiler()
         try:
-            parent, item, count = _numpy.mine(matrix, min_count, most, limit, budget)
+            trie = _run_numpy(baskets, job, min_count, most, limit, _BUDGET if bounded else float("inf"))
         except OverBudgetError:
             ran = "compiled"
     if ran == "compiled":
-        parent, item, count = _run_compiled(baskets, rank, support[by_support], min_count, most, limit)
-    return Trie(parent, by_support.astype(np.int32)[item], count), ran
+        trie = _run_compiled(baskets, job, min_count, most, limit)
+    return Trie(trie.parent, job.by_rank[trie.item], trie.count, trie.weight), ran
 
 
 def has_compiler() -> bool:
@@ -89,41 +125,87 @@ def has_compiler() -> bool:
     return importlib.util.find_spec("numba") is not None
 
 
-def _matrix(baskets: Baskets, rank: np.ndarray[Any, Any], n_items: int) -> sp.csr_matrix:
-    """Baskets x frequent items in ascending order of support."""
-    item = rank[baskets.indices]
+def _job(baskets: Baskets, min_count: int, required: tuple[int, ...]) -> _Job:
+    support = baskets.supports()
+    frequent = np.flatnonzero(support >= min_count)
+    free = np.ones(support.size, dtype=bool)
+    free[list(required)] = False
+    by_rank = frequent[np.lexsort((support[frequent], free[frequent]))].astype(np.int32)
+    rank = np.full(support.size, -1, dtype=np.int32)
+    rank[by_rank] = np.arange(by_rank.size, dtype=np.int32)
+    n_first = int((~free[by_rank]).sum()) if required else by_rank.size
+    nothing = np.zeros(0, dtype=np.int32)
+    tree = baskets.tree
+    enter, leave = (nothing, nothing) if tree is None else (tree.enter[by_rank], tree.leave[by_rank])
+    return _Job(by_rank, rank, support[by_rank], n_first, enter, leave)
+
+
+def _matrix(baskets: Baskets, job: _Job) -> sp.csr_matrix:
+    """Baskets x frequent items by rank."""
+    item = job.rank[baskets.indices]
     row = np.repeat(np.arange(baskets.n, dtype=np.int32), np.diff(baskets.indptr))
     kept = item >= 0
     ones = np.ones(int(kept.sum()), dtype=np.int32)
-    matrix = sp.csr_matrix((ones, (row[kept], item[kept])), shape=(baskets.n, n_items))
+    matrix = sp.csr_matrix((ones, (row[kept], item[kept])), shape=(baskets.n, job.by_rank.size))
     matrix.sort_indices()
     return matrix
 
 
-def _run_compiled(
-    baskets: Baskets,
-    rank: np.ndarray[Any, Any],
-    support: np.ndarray[Any, Any],
-    min_count: int,
-    max_len: int,
-    limit: int,
-) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+def _bar(total: int) -> Any:
+    """A bar on a terminal, for work of more than a few seconds."""
+    from tqdm import tqdm
+
+    return tqdm(total=total, desc="itemsets by first item", delay=3, leave=False, disable=not sys.stderr.isatty())
+
+
+def _run_numpy(baskets: Baskets, job: _Job, min_count: int, max_len: int, limit: int, budget: float) -> Trie:
+    tree = (job.enter, job.leave) if job.enter.size else None
+    with _bar(job.n_first) as bar:
+        return _numpy.mine(
+            _matrix(baskets, job), min_count, max_len, limit, budget,
+            n_first=job.n_first, tree=tree, weight=baskets.weight, step=bar.update,
+        )  # fmt: skip
+
+
+def _run_compiled(baskets: Baskets, job: _Job, min_count: int, max_len: int, limit: int) -> Trie:
     if not has_compiler():
         raise ConfigError("algorithm='compiled' needs numba, which is not installed. Use algorithm='auto'.")
-    from commlife.basket import _compiled
+    from commlife.basket import _compiled, _inverted
 
-    index = _compiled.invert(baskets.indptr, baskets.indices, rank, support)
-    parts = []
-    first, found = 0, 0
-    while first < support.size:
-        parent, item, count, first = _compiled.mine(
-            *index, baskets.n, first, min_count, max_len, limit - found, _PATIENCE
-        )
-        if first < 0:
-            raise OverLimitError
-        parts.append((np.where(parent < 0, parent, parent + np.int32(found)) if found else parent, item, count))
-        found += parent.size
-    if len(parts) == 1:
-        return parts[0]
-    parents, items, counts = zip(*parts, strict=True)
-    return np.concatenate(parents), np.concatenate(items), np.concatenate(counts)
+    support = job.support
+    start, rows, row_of, after, end, columns = _inverted.invert(baskets.indptr, baskets.indices, job.rank, support)
+    walks = np.full(support.size, np.inf)
+    if not columns.size:
+        columns, walks = _inverted.bitmap_columns(start, row_of, after, end, (baskets.n + 63) // 64)
+    del row_of
+    signal = np.zeros(4, dtype=np.int64)
+    arguments = (start, rows, after, end, columns, walks, baskets.n, job.n_first, min_count, max_len, limit,
+                 job.enter, job.leave, signal)  # fmt: skip
+    if not _compiled.mine.signatures:
+        # Compile, or load, here: a worker that compiles cannot be told to stop.
+        _compiled.mine(*arguments[:7], 0, *arguments[8:])
+    parent, item, count, n = _watched(_compiled.mine, arguments, signal, job.n_first)
+    if n < 0:
+        raise OverLimitError
+    return Trie(parent, item, count)
+
+
+def _watched(kernel: Any, arguments: tuple[Any, ...], signal: NDArray[np.int64], total: int) -> Any:
+    """The kernel's answer, from a thread of its own: Ctrl-C is heard at once, and the bar goes on."""
+    answer: list[Any] = []
+    worker = threading.Thread(target=lambda: answer.append(kernel(*arguments)), daemon=True)
+    worker.start()
+    try:
+        worker.join(_LOOK)
+        if worker.is_alive():
+            with _bar(total) as bar:
+                while worker.is_alive():
+                    worker.join(_LOOK)
+                    bar.update(int(signal[1]) - bar.n)
+                    bar.set_postfix_str(f"{int(signal[2]):,} found", refresh=False)
+    finally:
+        signal[0] = 1
+        worker.join()
+    if not answer:
+        raise MemoryError(f"the miner ran out of memory after {int(signal[2]):,} itemsets")
+    return answer[0]

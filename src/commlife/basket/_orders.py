@@ -11,7 +11,7 @@ import pandas as pd
 
 from commlife._engine import collect
 from commlife.basket._baskets import Baskets, codes_of_labels, encode
-from commlife.errors import ConfigError, InsufficientDataError, ModelWarning
+from commlife.errors import ConfigError, EngineError, InsufficientDataError, ModelWarning
 from commlife.orders import OrderLog
 from commlife.orders.calendar import Timestamp, day_number, day_text
 
@@ -20,15 +20,18 @@ __all__ = [
     "baskets_of_orders",
     "check_level",
     "check_log",
+    "dated_baskets",
     "finest_level",
-    "grouped_baskets",
     "held_items",
     "is_order_log",
+    "needed_day",
+    "on_spark",
     "order_items",
     "warn_of_nameless",
     "with_units",
 ]
 
+#: Columns that say what was bought.
 LEVELS = ("item_id", "category")
 
 
@@ -54,11 +57,16 @@ def check_level(level: str) -> None:
 def baskets_of_orders(log: OrderLog, *, as_of: Timestamp | None, level: str) -> Baskets:
     """Encode the orders of a log that count before ``as_of``."""
     check_level(level)
-    if as_of is None:
-        raise ConfigError("the baskets of an OrderLog need as_of=..., a local business day: lines before it are used.")
-    table, n_orders = order_items(log, day_number(as_of), level)
+    table, n_orders = order_items(log, needed_day(as_of), level)
     codes, labels = codes_of_labels(table["item"], level)
     return encode(table["order"].to_numpy(), codes, labels, n_orders)
+
+
+def needed_day(as_of: Timestamp | None) -> int:
+    """The day of an ``as_of`` that a log cannot do without."""
+    if as_of is None:
+        raise ConfigError("the baskets of an OrderLog need as_of=..., a local business day: lines before it are used.")
+    return day_number(as_of)
 
 
 def order_items(log: OrderLog, day: int, level: str) -> tuple[pd.DataFrame, int]:
@@ -79,26 +87,48 @@ def order_items(log: OrderLog, day: int, level: str) -> tuple[pd.DataFrame, int]
     return pd.DataFrame({"order": order[known], "item": table["item"].to_numpy()[known]}), n_orders
 
 
-def grouped_baskets(
-    log: OrderLog, day: int, level: str, *, since: int | None = None, by: str | None = None
-) -> tuple[Baskets, Any]:
-    """The baskets of the orders that count, dated from ``since`` on, and the value of ``by`` for each."""
+def dated_baskets(
+    log: OrderLog,
+    day: int,
+    level: str,
+    *,
+    since: int | None = None,
+    attributes: tuple[str, ...] = (),
+    units: bool = False,
+) -> tuple[Baskets, pd.DataFrame]:
+    """The baskets of the orders that count, dated from ``since`` on, and one row for each.
+
+    The rows hold ``user_id``, ``day``, ``net`` (minor units), the attributes, and ``units`` if asked for.
+
+    Raises:
+        EngineError: If the log lies on Spark: its baskets would have to be brought here.
+    """
     check_level(level)
-    attributes = () if by is None else (by,)
+    log.require(level, why=f"a basket of level={level!r}")
+    if on_spark(log):
+        raise EngineError(
+            "this call counts within one process, and a Spark log is not brought here unasked. Take a part of it "
+            "to pandas first, such as OrderLog.from_frame(frame.where(...).toPandas(), ...)."
+        )
+    columns = ("user_id", "day", "net", *attributes, *(("units",) if units else ()))
     if log.has("order_id"):
         keys = ["user_id", "order_id"]
         dated = log._orders(day, *attributes).filter(nw.col("counts"))
+        if units:
+            content = with_units(log._lines(day)).group_by(*keys).agg(nw.col("units").sum())
+            dated = dated.join(content, on=keys, how="inner")
         if since is not None:
             dated = dated.filter(nw.col("day") >= since)
-        orders = collect(dated.select(*keys, *attributes))
+        orders = collect(dated.select(*dict.fromkeys((*keys, *columns))))
         orders["order"] = np.arange(len(orders))
-        table = collect(held_items(log, day, level)).merge(orders, on=keys, how="inner")
+        table = collect(held_items(log, day, level)).merge(orders[[*keys, "order"]], on=keys, how="inner")
     else:
-        log.require(level, why=f"a basket of level={level!r}")
-        lines = log._lines(day).filter(nw.col("minor") >= 0)
+        lines = log._lines(day).filter(nw.col("minor") >= 0).with_columns(nw.col("minor").alias("net"))
+        if units:
+            lines = with_units(lines)
         if since is not None:
             lines = lines.filter(nw.col("day") >= since)
-        orders = collect(lines.select(nw.col(level).alias("item"), *attributes))
+        orders = collect(lines.select(nw.col(level).alias("item"), *columns))
         table = orders.assign(order=np.arange(len(orders)))
     if not len(orders):
         raise InsufficientDataError.no_payers("A basket", day_text(day))
@@ -106,8 +136,12 @@ def grouped_baskets(
     warn_of_nameless(int((~known).sum()), len(known), level)
     table = table[known]
     codes, labels = codes_of_labels(table["item"], level)
-    baskets = encode(table["order"].to_numpy(), codes, labels, len(orders))
-    return baskets, None if by is None else orders[by]
+    return encode(table["order"].to_numpy(), codes, labels, len(orders)), orders
+
+
+def on_spark(log: OrderLog) -> bool:
+    """Whether the log's rows lie on Spark."""
+    return log._frame.implementation is nw.Implementation.PYSPARK
 
 
 def held_items(log: OrderLog, day: int, level: str) -> nw.LazyFrame[Any]:

@@ -57,12 +57,12 @@ def all_splits(sets: FrequentItemsets, least: Fraction, max_consequent: int | No
     tables = without_one(levels, len(sets.items))
     sizes = [level.count.size for level in levels]
     offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32)
-    needed = least_counts(least, sets._counts)
+    needed = least_counts(least, sets._masses)
     needed_at = [needed[offsets[k] : offsets[k + 1]] for k in range(len(levels))]
     parts: list[tuple[Any, Any, Any]] = []
     found = 0
     for length in range(2, len(levels) + 1):
-        count = levels[length - 1].count
+        count = levels[length - 1].mass
         most = min(length - 1, max_consequent or length - 1)
         every = np.arange(count.size, dtype=np.int32)
         # Consequent (positions in the itemset), rows of the itemsets, rows of their antecedents.

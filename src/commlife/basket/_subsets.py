@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from commlife.basket._trie import Level
@@ -19,19 +21,26 @@ if TYPE_CHECKING:
 __all__ = ["without_one"]
 
 
-def without_one(levels: list[Level], n_items: int) -> list[NDArray[np.int32]]:
-    """For each length from 2: itemsets x length, the row at the length below that lacks the j-th item."""
+def without_one(levels: list[Level], n_items: int, required: Sequence[int] = ()) -> list[NDArray[np.int32]]:
+    """For each length from 2: itemsets x length, the row at the length below that lacks the j-th item.
+
+    Where each itemset holds one of the ``required`` codes, -1 stands for a subset that would hold none.
+    """
+    needed = np.zeros(n_items, dtype=np.int64)
+    needed[list(required)] = 1
     seed = 0
     while True:
         # The seed plays no part in the answer.
         numbers = np.random.default_rng(seed).integers(1, 2**63, size=n_items, dtype=np.uint64) * np.uint64(2)
-        tables = _tables(levels, numbers + np.uint64(1))
+        tables = _tables(levels, numbers + np.uint64(1), needed if len(required) else None)
         if tables is not None:
             return tables
         seed += 1
 
 
-def _tables(levels: list[Level], numbers: NDArray[np.uint64]) -> list[NDArray[np.int32]] | None:
+def _tables(
+    levels: list[Level], numbers: NDArray[np.uint64], needed: NDArray[np.int64] | None
+) -> list[NDArray[np.int32]] | None:
     tables = []
     below: _Lookup | None = None
     for number, level in enumerate(levels):
@@ -39,7 +48,13 @@ def _tables(levels: list[Level], numbers: NDArray[np.uint64]) -> list[NDArray[np
         whole = keys.sum(axis=1, dtype=np.uint64)
         if number:
             assert below is not None  # noqa: S101 (for the type checker)
-            tables.append(below.find((whole[:, None] - keys).ravel()).reshape(keys.shape))
+            rest = whole[:, None] - keys
+            table = np.full(keys.shape, -1, dtype=np.int32)
+            there = np.ones(keys.shape, dtype=bool)
+            if needed is not None:
+                there = needed[level.codes].sum(axis=1, keepdims=True) > needed[level.codes]
+            table[there] = below.find(rest[there])
+            tables.append(table)
         below = _Lookup(whole)
         if not below.distinct:
             return None

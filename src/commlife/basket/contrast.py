@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 
 from commlife._stats.multiplicity import benjamini_hochberg, holm
+from commlife.basket._groups import group_attribute, group_labels
 from commlife.basket._measures import fisher_p
 from commlife.basket._mining import ALGORITHMS, MOST_ITEMSETS, find_itemsets
-from commlife.basket._orders import check_log, grouped_baskets
+from commlife.basket._orders import check_log, dated_baskets
 from commlife.basket._recount import recount
 from commlife.basket._thresholds import least_count, whole_number
 from commlife.basket._trie import levels_of
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["contrast_itemsets"]
 
+#: How p-values are adjusted for their number.
 ADJUSTMENTS = {"holm": holm, "bh": benjamini_hochberg}
 
 
@@ -32,7 +34,7 @@ def contrast_itemsets(
     log: OrderLog,
     *,
     as_of: Timestamp,
-    by: str = "community",
+    by: Any = "community",
     min_support: float | Fraction | Decimal | None = None,
     min_count: int | None = None,
     min_len: int = 2,
@@ -48,7 +50,8 @@ def contrast_itemsets(
     Args:
         log: The orders.
         as_of: Lines before this local day's midnight are used.
-        by: The column of the order that names the group; orders without one are in the rest of every group.
+        by: The column of the order that names the group, or a frame of ``user_id`` and one more column, such as the
+            segments of ``rfm.transform(...)``; orders without a group are in the rest of every group.
         min_support: Least share of all orders.
         min_count: Least number of all orders, instead of a share.
         min_len: Fewest items; 1 also compares single items.
@@ -86,14 +89,12 @@ def contrast_itemsets(
         raise ConfigError.unknown_name("adjust", adjust, ADJUSTMENTS)
     fewest = whole_number(min_len, "min_len")
     most = None if max_len is None else whole_number(max_len, "max_len", least=fewest)
-    if not isinstance(by, str):
-        raise ConfigError(f"by is the name of a column; seen {by!r:.40}.")
-    log.require(by, why="contrast_itemsets")
-    baskets, labels = grouped_baskets(log, day_number(as_of), level, by=by)
-    group, names = pd.factorize(labels, sort=True)
+    attributes, name = group_attribute(log, by, "contrast_itemsets")
+    baskets, orders = dated_baskets(log, day_number(as_of), level, attributes=attributes)
+    group, names = pd.factorize(group_labels(by, orders), sort=True)
     if len(names) < 2:
         raise InsufficientDataError(
-            f"a contrast needs two groups of {by}; the orders before {as_of} have {len(names)}. Use another column."
+            f"a contrast needs two groups of {name}; the orders before {as_of} have {len(names)}. Use another column."
         )
     trie, _ = find_itemsets(baskets, least_count(min_support, min_count, baskets.n), most, MOST_ITEMSETS, ALGORITHMS[0])
     tables = [
@@ -105,10 +106,10 @@ def contrast_itemsets(
     counts = np.concatenate([np.zeros((0, len(names) + nameless), dtype=np.int64), *counted])
     whole = counts.sum(axis=1, keepdims=True)
     here = counts[:, : len(names)]
-    orders = np.bincount(group[group >= 0], minlength=len(names))
+    sizes = np.bincount(group[group >= 0], minlength=len(names))
     items = np.fromiter(baskets.items, dtype=object, count=len(baskets.items))
     itemsets = [itemset for table in tables for itemset in zip(*items[table].T, strict=True)]
-    return _compared(here, whole, orders, baskets.n, itemsets, list(names), adjust)
+    return _compared(here, whole, sizes, baskets.n, itemsets, list(names), adjust)
 
 
 def _compared(

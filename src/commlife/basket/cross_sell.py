@@ -147,8 +147,8 @@ def _frame(
             "rank": rank,
             "item": pd.Series([labels[item] for item in code], dtype=object),
             "confidence": both / a,
-            "lift": rules.sets.n_baskets * both / (a * c),
-            "count": both,
+            "lift": rules.sets._total * both / (a * c),
+            "count": rules.sets._counts[rules._splits.whole[position]],
             "antecedent": pd.Series(rules.sets._tuples[antecedent], dtype=object),
         }
     )

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["product_heat"]
 
+#: What items may be ranked by.
 RANKINGS = ("amount", "margin", "units", "users", "orders")
 #: Shares of the whole, in percent, at which class A and class B end.
 _A_ENDS, _B_ENDS = 80, 95

@@ -9,7 +9,7 @@ import pandas as pd
 
 from commlife._stats.wilson import wilson_interval
 from commlife.basket._baskets import baskets_of
-from commlife.basket._orders import grouped_baskets, is_order_log
+from commlife.basket._orders import dated_baskets, is_order_log
 from commlife.basket._recount import recount
 from commlife.basket.rules import AssociationRules
 from commlife.errors import ConfigError
@@ -66,6 +66,11 @@ def holdout_rules(
     """
     if not isinstance(rules, AssociationRules):
         raise ConfigError(f"rules are what association_rules returns; seen a {type(rules).__name__}.")
+    if rules.sets.weight is not None:
+        raise ConfigError(
+            f"these rules were learned from baskets weighted by {rules.sets.weight}; a holdout counts baskets alike. "
+            "Learn them without weights."
+        )
     later = _later(baskets, since, as_of, level, basket, item)
     levels = rules.sets._levels
     codes = {label: code for code, label in enumerate(later.items)}
@@ -106,7 +111,7 @@ def _later(
         first, end = day_number(since, name="since"), day_number(as_of)
         if first >= end:
             raise ConfigError(f"since={str(since)!r} must lie before as_of={str(as_of)!r}.")
-        return grouped_baskets(baskets, end, level, since=first)[0]
+        return dated_baskets(baskets, end, level, since=first)[0]
     if since is not None or as_of is not None:
         raise ConfigError(f"since and as_of need an OrderLog; a {type(baskets).__name__} has no dates. Leave them out.")
     return baskets_of(baskets, basket=basket, item=item)

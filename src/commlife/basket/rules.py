@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["AssociationRules", "association_rules"]
 
+#: How p-values are adjusted for their number.
 ADJUSTMENTS = {"holm": holm, "bh": benjamini_hochberg}
 
 
@@ -57,10 +58,8 @@ class AssociationRules:
         )
 
     @cached_property
-    def _cells(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-        """Baskets with both, with the antecedent, with the consequent."""
-        counts = self.sets._counts
-        return counts[self._splits.whole], counts[self._splits.antecedent], counts[self._splits.consequent]
+    def _cells(self) -> tuple[Any, Any, Any]:
+        return _cells(self.sets, self._splits)
 
     def measure(self, name: str) -> NDArray[np.float64]:
         """One measure of every rule, in the order of the frame.
@@ -70,7 +69,7 @@ class AssociationRules:
         """
         if name not in MEASURES:
             raise ConfigError.unknown_name("measure", name, MEASURES)
-        return measure(name, self.sets.n_baskets, *self._cells)
+        return measure(name, self.sets._total, *self._cells)
 
     def to_frame(self) -> pd.DataFrame:
         """The rules by confidence, then by count, both high to low, then by antecedent and consequent.
@@ -84,7 +83,7 @@ class AssociationRules:
         columns: dict[str, Any] = {
             "antecedent": pd.Series(tuples[self._splits.antecedent], dtype=object),
             "consequent": pd.Series(tuples[self._splits.consequent], dtype=object),
-            "count": self._cells[0],
+            "count": self.sets._counts[self._splits.whole],
         }
         columns |= {name: self.measure(name) for name in self._measures}
         return pd.DataFrame(columns | self._tests)
@@ -148,6 +147,11 @@ def association_rules(
             "association_rules takes what frequent_itemsets returns, which knows every count and the number of "
             f"baskets; seen a {type(sets).__name__}."
         )
+    if sets.required:
+        raise ConfigError(
+            f"these itemsets hold one of {sets.required!r:.60} each (include): the counts of the others, which a rule "
+            "needs, were not made. Mine without include; antecedent=[...] and consequent=[...] pick rules."
+        )
     if sets.keep != "all":
         raise ConfigError(
             f"these itemsets are {sets.keep}: the counts of other subsets, which a rule needs, were dropped. "
@@ -164,16 +168,19 @@ def association_rules(
     if not isinstance(p_values, bool):
         raise ConfigError(f"p_values is True or False; seen {p_values!r:.40}.")
     tested = all_splits(sets, least if adjust is None else least * 0, most, limit)
-    counts = sets._counts
-    n = sets.n_baskets
+    n = sets._total
     kept = np.ones(tested.whole.size, dtype=bool)
     tests: dict[str, NDArray[np.float64]] = {}
-    both, a, c = (counts[side] for side in (tested.whole, tested.antecedent, tested.consequent))
+    both, a, c = _cells(sets, tested)
     if p_values or adjust is not None or highest_p is not None:
+        if sets.weight is not None:
+            raise ConfigError(
+                "a p-value is of baskets that count alike; these are weighted. Leave p_values, adjust and max_p out."
+            )
         tests = {"chi2_p_value": chi_squared_p(n, both, a, c), "fisher_p_value": fisher_p(n, both, a, c)}
         if adjust is not None:
             tests["p_adjusted"] = ADJUSTMENTS[adjust](tests["fisher_p_value"])
-            kept &= both >= least_counts(least, counts)[tested.antecedent]
+            kept &= both >= least_counts(least, sets._masses)[tested.antecedent]
         if highest_p is not None:
             kept &= tests["p_adjusted" if adjust else "fisher_p_value"] <= highest_p
     if lift is not None:
@@ -187,6 +194,14 @@ def association_rules(
         _measures=names,
         _tests={name: values[order] for name, values in tests.items()},
     )
+
+
+def _cells(sets: FrequentItemsets, splits: Splits) -> tuple[Any, Any, Any]:
+    """Baskets (or their weight) with both, with the antecedent, with the consequent."""
+    masses = sets._masses
+    if sets.weight is not None:
+        masses = masses.astype(np.float64)  # products of weights do not fit in 64-bit integers
+    return masses[splits.whole], masses[splits.antecedent], masses[splits.consequent]
 
 
 def _surest_first(both: Any, a: Any, splits: Splits, kept: NDArray[np.bool_]) -> NDArray[np.int64]:
