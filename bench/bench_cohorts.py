@@ -172,18 +172,26 @@ def week(
 
 
 def alerts(draws: int) -> None:
-    """Operating figures over sizes, drops and swings, cells drawn directly; kept in results/alerts.csv."""
-    rows = []
+    """Operating figures over sizes, drops and swings, cells drawn directly; kept in results/alerts.csv.
+
+    Rows that are kept already, with as many draws, are not drawn again: a long run may be cut in pieces.
+    """
     print(f"{draws} weeks each, a history of 16 weeks, 8 communities x 8 ages tested together, q <= .02, fresh seeds")
+    kept = RESULTS / "alerts.csv"
+    done = pd.read_csv(kept) if kept.exists() else pd.DataFrame({"newcomers": [], "rho": [], "weeks": []})
     for size in SIZES:
         for rho in SWINGS:
+            if ((done["newcomers"] == size) & (done["rho"] == rho) & (done["weeks"] == draws)).any():
+                continue
             rng = np.random.default_rng([2_026, size, int(rho * 1e6)])
             drawn = [week(rng, size, rho) for _ in range(draws)]
             row = {"newcomers": size, "rho": rho, "weeks": draws, "false_alarms": sum(each[0] for each in drawn)}
             row |= {f"found_at_{drop:.2f}": sum(each[1][drop] for each in drawn) for drop in DROPS}
-            rows.append(row)
             print("  " + "  ".join(f"{name} {value}" for name, value in row.items()), flush=True)
-    keep(pd.DataFrame(rows), "alerts.csv")
+            done = pd.concat([done, pd.DataFrame([row])], ignore_index=True).astype(
+                {name: type(row[name]) for name in row}
+            )
+            keep(done.loc[done["weeks"] == draws].sort_values(["newcomers", "rho"]), "alerts.csv")
 
 
 def keep(table: pd.DataFrame, name: str) -> None:
@@ -193,7 +201,7 @@ def keep(table: pd.DataFrame, name: str) -> None:
 
 
 def community(seeds: int) -> None:
-    """Through make_community, from the order log on: the drop in its first complete week, and six weeks before it."""
+    """Through make_community, from the order log on: the drop in its first complete week, and four weeks before it."""
     rows = []
     for seed in range(FIRST_SEED, FIRST_SEED + seeds):
         # Without an effect of the coupon trial, the weeks before the drop are healthy in every community.
@@ -207,17 +215,17 @@ def community(seeds: int) -> None:
         hit = (now["group"] == world.truth.drop.community) & (now["direction"] == "drop") & (now["age"] == 1)
         first = pd.Timestamp(world.truth.drop.first_day)
         false = 0
-        for back in range(6):
+        for back in range(4):
             before = str((first - pd.Timedelta(days=7 * back)).date())
             false += len(retention_alerts(cohort_table(log, as_of=before, period="7D", by="community")))
         rows.append(
-            {"seed": seed, "found": int(hit.any()), "beside": int(len(now) - hit.sum()), "false_in_6_weeks": false}
+            {"seed": seed, "found": int(hit.any()), "beside": int(len(now) - hit.sum()), "false_in_4_weeks": false}
         )
         print("  " + "  ".join(f"{name} {value}" for name, value in rows[-1].items()), flush=True)
     table = pd.DataFrame(rows)
     keep(table, "alerts_community.csv")
     print(f"8 communities, 300 newcomers a week, one falls from 40% to 25%: found in {table['found'].sum()} of {seeds}")
-    print(f"false alarms: {table['false_in_6_weeks'].sum()} in {6 * seeds} healthy weeks")
+    print(f"false alarms: {table['false_in_4_weeks'].sum()} in {4 * seeds} healthy weeks")
 
 
 if __name__ == "__main__":

@@ -110,7 +110,7 @@ def test_columns_and_identities():
     assert (alerts.tested["q_value"] >= alerts.tested["p_value"] / 3).all()
     assert len(alerts) == len(frame)
     assert len(alerts.tested) == 8 * 3
-    assert "1 drops" in repr(alerts)
+    assert "1 drop, " in repr(alerts)
     assert "<table" in alerts._repr_html_()
 
 
@@ -310,6 +310,19 @@ def test_the_picture(alerts):
     axes = alerts.plot(0)
     assert axes.get_title().startswith("C01: ")
     assert alerts.plot(0, ax=axes) is axes
+
+
+def test_the_picture_of_a_drill(world, alerts):
+    parts = alerts.drill(world.log, by=["item_id", "channel"], alert=0).sort_values("points", kind="stable")
+    axes = alerts.plot_drill(world.log, by=["item_id", "channel"], most=5)
+    assert [label.get_text() for label in axes.get_yticklabels()] == [
+        f"{by}: {value}" for by, value in parts[["by", "value"]].head(5).itertuples(index=False)
+    ]
+    bars = [bar.get_width() for bar in axes.patches]
+    assert sum(bars) == pytest.approx(parts["points"].head(5).sum())
+    assert "age 1: whose return made the change" in axes.get_title()
+    with pytest.raises(cl.ConfigError, match="most is a number of parts"):
+        alerts.plot_drill(world.log, by="channel", most=0)
 
 
 @pytest.mark.parametrize(

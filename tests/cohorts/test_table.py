@@ -419,10 +419,10 @@ def test_bad_covariates(cdnow, covariates, message):
 def test_pictures_and_words(cdnow):
     table = cohort_table(cdnow, as_of="1998-07-01")
     axes = table.plot()
-    assert axes.get_title() == "retention: rate"
+    assert axes.get_title() == "Retention by cohort and age"
     assert table.plot("users", ax=axes) is axes
     grouped = cohort_table(make_log(export()), as_of="2025-04-01", by="channel", measure="aov")
-    assert grouped.plot(group="app").get_title() == "aov: rate, app"
+    assert grouped.plot(group="app").get_title() == "Aov by cohort and age, app"
     with pytest.raises(cl.ConfigError, match="group is one of"):
         grouped.plot()
     with pytest.raises(cl.ConfigError, match="userz"):
@@ -438,7 +438,7 @@ def test_pictures_and_words(cdnow):
     long = cohort_table(make_log(export()), as_of="2025-05-01", period="1D", measure="orders")
     assert not long.plot().texts  # too many cells for numbers
     short = cohort_table(cdnow, as_of="1997-02-01")
-    assert short.plot().get_title() == "retention: rate"
+    assert short.plot().get_title() == "Retention by cohort and age"
 
 
 def test_a_question_is_plain_data():
@@ -452,7 +452,8 @@ def test_a_question_is_plain_data():
     [
         ({"period": "fortnight"}, "period"),
         ({"period": 7}, "period"),
-        ({"measure": "retension"}, "measure"),
+        ({"measure": "retension"}, "^cohort_table: measure: one of retention, .*did you mean 'retention'"),
+        ({"measure": 5}, "one of retention"),
         ({"by": "comunity"}, "Did you mean 'community'"),
         ({"by": ["community", "community"]}, "once"),
         ({"by": 5}, "by"),

@@ -68,8 +68,8 @@ class RetentionAlerts:
     def __repr__(self) -> str:
         frame = self.to_frame()
         drops = int((frame["direction"] == "drop").sum())
-        cells = len(self.tested)
-        return f"RetentionAlerts({drops} drops, {len(frame) - drops} rises in {cells:,} cells, q <= {self.level})"
+        told = f"{_counted(drops, 'drop')}, {_counted(len(frame) - drops, 'rise')}"
+        return f"RetentionAlerts({told} in {_counted(len(self.tested), 'cell')}, q <= {self.level})"
 
     def _repr_html_(self) -> str:
         return f"<p>{self!r}</p>" + self.to_frame().to_html(index=False)
@@ -124,12 +124,38 @@ class RetentionAlerts:
 
         return alert_history(self, alert, ax=ax)
 
+    def plot_drill(
+        self, log: OrderLog, *, by: str | Sequence[str], alert: int = 0, most: int = 8, ax: Axes | None = None
+    ) -> Axes:
+        """The largest parts of :meth:`drill` as bars: what came of another rate, and what of another mix.
+
+        Args:
+            log: The log that the table was made of.
+            by: As for :meth:`drill`.
+            alert: Row of :meth:`to_frame`.
+            most: How many parts are shown.
+            ax: Where to draw; None makes a figure.
+        """
+        from commlife.cohorts.figures import drill_bars
+
+        self.row(alert)
+        if isinstance(most, bool) or not isinstance(most, int) or most < 1:
+            raise ConfigError(f"most is a number of parts, 1 or more; seen {most!r:.40}.")
+        parts = self.drill(log, by=by, alert=alert)
+        sign = 1.0 if self.row(alert)["direction"] == "drop" else -1.0
+        parts = parts.iloc[np.argsort((sign * parts["points"]).to_numpy(), kind="stable")]
+        return drill_bars(parts, most=most, ax=ax)
+
     def row(self, alert: int) -> pd.Series[Any]:
         """One alert by its place in :meth:`to_frame`."""
         alerts = self.to_frame()
         if isinstance(alert, bool) or not isinstance(alert, int) or not 0 <= alert < len(alerts):
             raise ConfigError(f"alert is a row of to_frame(), 0 to {len(alerts) - 1}; seen {alert!r:.40}.")
         return alerts.iloc[alert]
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def retention_alerts(

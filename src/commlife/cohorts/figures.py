@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from commlife._figures.colours import ACCENT, BAD, GOOD, QUIET
 from commlife.errors import ConfigError
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.axes import Axes
 
     from commlife.cohorts.alerts import RetentionAlerts
@@ -16,9 +18,12 @@ if TYPE_CHECKING:
     from commlife.cohorts.planner import GrowthPlan
     from commlife.cohorts.table import CohortTable
 
-__all__ = ["alert_history", "curve_lines", "heat_map", "plan_bars"]
+__all__ = ["alert_history", "curve_lines", "drill_bars", "heat_map", "plan_bars"]
 
 _MOST_LABELLED = 600
+#: Lines told apart by colour (after Okabe & Ito 2008), and without it by stroke and marker.
+_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
+_STROKES, _MARKERS = ("-", "--", "-.", ":"), ("o", "s", "^", "D", "v", "P", "X")
 
 
 def heat_map(table: CohortTable, column: str, *, group: Any, ax: Axes | None) -> Axes:
@@ -45,14 +50,15 @@ def heat_map(table: CohortTable, column: str, *, group: Any, ax: Axes | None) ->
     ax.set_yticks(np.arange(wide.shape[0]) + 0.5, [str(label)[:10] for label in wide.index.get_level_values("cohort")])
     ax.set_xlabel(f"age ({table.question.period})")
     ax.set_ylabel("cohort")
-    ax.set_title(f"{table.question.measured}: {column}" + (f", {group}" if table.question.by else ""))
+    shown = table.question.measured + ("" if column == "rate" else f": {column}")
+    ax.set_title(f"{shown.capitalize()} by cohort and age" + (f", {group}" if table.question.by else ""))
     if values.size <= _MOST_LABELLED:
         for row, age in np.argwhere(~np.ma.getmaskarray(values)):
             value = values[row, age]
             text = f"{value:.0%}" if column == "rate" and is_share else f"{value:,.4g}"
             colour = "white" if value > 0.6 * top else "black"
             ax.text(age + 0.5, row + 0.5, text, ha="center", va="center", fontsize=7, color=colour)
-    ax.figure.colorbar(image, ax=ax)
+    ax.figure.colorbar(image, ax=ax, format="{x:.0%}" if column == "rate" and is_share else None)
     return ax
 
 
@@ -67,14 +73,59 @@ def alert_history(alerts: RetentionAlerts, alert: int, *, ax: Axes | None) -> Ax
     if ax is None:
         ax = plt.subplots(figsize=(8, 3.5), layout="constrained")[1]
     days = history["cohort"].to_numpy()
-    ax.fill_between(days, history["low"], history["high"], color="0.85", label="95% interval of a cohort")
+    ax.fill_between(days, history["low"], history["high"], color="0.85", label="95% interval of each cohort")
     ax.plot(days, history["rate"], color="0.4", marker=".", label="history")
     ax.axhline(row["expected"], color="0.4", linestyle="--", linewidth=1, label="expected")
     ends = [[newest["rate"] - newest["low"]], [newest["high"] - newest["rate"]]]
-    ax.errorbar([newest["cohort"]], [newest["rate"]], yerr=ends, color="firebrick", marker="o", label=row["direction"])
+    ax.errorbar(
+        [newest["cohort"]],
+        [newest["rate"]],
+        yerr=ends,
+        color=BAD if row["direction"] == "drop" else GOOD,
+        marker="D",
+        label=row["direction"],
+    )
+    ax.yaxis.set_major_formatter("{x:.0%}")
+    ax.tick_params(axis="x", rotation=30)
+    ax.set_xlabel("cohort")
     ax.set_ylabel(f"{alerts.table.question.measured} at age {row['age']}")
     ax.set_title(f"{row['group']}: {row['observed']:.1%}, expected {row['expected']:.1%} (q = {row['q_value']:.2g})")
     ax.legend(loc="best", fontsize=8)
+    return ax
+
+
+def drill_bars(parts: pd.DataFrame, *, most: int, ax: Axes | None) -> Axes:
+    """Who stands behind an alert; see :meth:`RetentionAlerts.plot_drill`."""
+    from matplotlib import pyplot as plt
+
+    parts = parts.head(most)
+    if ax is None:
+        ax = plt.subplots(figsize=(8, 1.2 + 0.35 * len(parts)), layout="constrained")[1]
+    place = np.arange(len(parts))
+    start = np.zeros(len(parts))
+    for column, colour, hatch, told in (
+        ("rate_points", BAD, "", "came back at another rate"),
+        ("mix_points", QUIET, "//", "are more or fewer of the cohort"),
+    ):
+        points = parts[column].to_numpy()
+        same = np.sign(points) == np.sign(start)
+        ax.barh(
+            place, points, left=np.where(same, start, 0.0), color=colour, hatch=hatch, edgecolor="white", label=told
+        )
+        start = np.where(same, start + points, points)
+    for row, (_, part) in enumerate(parts.iterrows()):
+        before = "none" if np.isnan(part["rate_before"]) else f"{part['rate_before']:.0%}"
+        now = "none" if np.isnan(part["rate"]) else f"{part['rate']:.0%}"
+        right = sum(max(part[name], 0.0) for name in ("rate_points", "mix_points"))
+        ax.annotate(f" {part['size']:,.0f} users, {before} to {now}", (right, row), va="center", fontsize=7)
+    ax.set_yticks(place, [f"{part['by']}: {part['value']}" for _, part in parts.iterrows()])
+    ax.invert_yaxis()
+    ax.margins(x=0.3)
+    ax.axvline(0.0, color="0.3", linewidth=0.8)
+    ax.set_xlabel("points of the change")
+    first = parts.iloc[0]
+    ax.set_title(f"{first['group']}, age {first['age']}: whose return made the change, largest first", fontsize=10)
+    ax.legend(fontsize=8, loc="lower left")
     return ax
 
 
@@ -87,11 +138,14 @@ def plan_bars(plan: GrowthPlan, *, ax: Axes | None) -> Axes:
         ax = plt.subplots(figsize=(7, 1 + 0.25 * len(table)), layout="constrained")[1]
     place = np.arange(len(table))
     ax.barh(place - 0.2, table["now"], height=0.4, color="0.7", label="now")
-    colours = np.where(table["extrapolated"], "darkorange", "steelblue")
-    ax.barh(place + 0.2, table["planned"], height=0.4, color=list(colours), label="planned (orange: not seen yet)")
+    beyond = table["extrapolated"].to_numpy(dtype=bool)
+    for chosen, colour, hatch, told in ((~beyond, ACCENT, "", "planned"), (beyond, BAD, "//", "planned, not seen yet")):
+        money = table["planned"].to_numpy()[chosen]
+        ax.barh(place[chosen] + 0.2, money, height=0.4, color=colour, hatch=hatch, edgecolor="white", label=told)
     ax.set_yticks(place, [f"{group}: {lever}" for group, lever in zip(table["group"], table["lever"], strict=True)])
     ax.invert_yaxis()
     ax.set_xlabel("money a period")
+    ax.set_title("What is spent now, and what the plan spends")
     ax.legend(fontsize=8)
     return ax
 
@@ -106,13 +160,25 @@ def curve_lines(curve: RetentionCurve, *, ax: Axes | None) -> Axes:
     groups = curve.curve.groupby(by, dropna=False, sort=True) if by else [("all", curve.curve)]
     for place, (name, mine) in enumerate(groups):
         label = ", ".join(str(part) for part in name) if isinstance(name, tuple) else str(name)
-        colour = f"C{place % 10}"
-        ax.plot(mine["age"], mine["projected"], color=colour, label=label)
+        colour = _COLOURS[place % len(_COLOURS)]
+        stroke, marker = _STROKES[place % len(_STROKES)], _MARKERS[place % len(_MARKERS)]
+        ax.plot(mine["age"], mine["projected"], color=colour, linestyle=stroke)
         ax.fill_between(mine["age"], mine["projected_low"], mine["projected_high"], color=colour, alpha=0.2)
         ends = [mine["observed"] - mine["low"], mine["high"] - mine["observed"]]
-        ax.errorbar(mine["age"], mine["observed"], yerr=ends, color=colour, marker="o", markersize=3, linestyle="none")
+        ax.errorbar(
+            mine["age"],
+            mine["observed"],
+            yerr=ends,
+            color=colour,
+            marker=marker,
+            markersize=4,
+            linestyle="none",
+            label=label,
+        )
     ax.set_xlabel("age")
     ax.set_ylabel("share with an order in every period so far")
     ax.set_ylim(0, 1.02)
+    ax.yaxis.set_major_formatter("{x:.0%}")
+    ax.set_title("Seen (points) and projected (lines), with 95% intervals")
     ax.legend(fontsize=8)
     return ax

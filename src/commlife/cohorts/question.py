@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -51,6 +52,17 @@ def _names(value: Any) -> Any:
     return () if value is None else (value,) if isinstance(value, str) else value
 
 
+def _known(value: Any) -> Any:
+    """One message for a wrong measure, not one for each kind that it might have been."""
+    if isinstance(value, (dict, Aggregation)) or value in MEASURES:
+        return value
+    close = difflib.get_close_matches(str(value), MEASURES, n=1)
+    hint = f" (did you mean {close[0]!r}?)" if close else ""
+    raise ValueError(
+        f"one of {', '.join(MEASURES)}{hint}, or a measure of your own such as {{'margin': ('margin', 'sum')}}"
+    )
+
+
 class CohortQuestion(Spec):
     """What is asked of a log: the arguments of :func:`~commlife.cohorts.cohort_table`, validated together."""
 
@@ -58,7 +70,7 @@ class CohortQuestion(Spec):
 
     as_of: DayField
     period: Given[Period, str] = default(Period("month"))
-    measure: Measure | Aggregation = "retention"
+    measure: Annotated[Measure | Aggregation, BeforeValidator(_known)] = "retention"
     by: Annotated[tuple[str, ...], BeforeValidator(_names)] = ()
     cohort: str = "first_order"
     washout: Given[Duration | None, str | None] = default(None)
