@@ -113,10 +113,15 @@ if TYPE_CHECKING:
     from commlife.metrics import BusinessMetrics as BusinessMetrics
     from commlife.metrics import Funnel as Funnel
     from commlife.metrics import KFactor as KFactor
+    from commlife.metrics import PriceElasticity as PriceElasticity
     from commlife.metrics import RevenueTree as RevenueTree
+    from commlife.metrics import StockTable as StockTable
     from commlife.metrics import business_metrics as business_metrics
+    from commlife.metrics import days_of_stock as days_of_stock
     from commlife.metrics import k_factor as k_factor
     from commlife.metrics import metric_dictionary as metric_dictionary
+    from commlife.metrics import price_elasticity as price_elasticity
+    from commlife.metrics import sell_through as sell_through
     from commlife.metrics.funnel import funnel as funnel
     from commlife.metrics.revenue_tree import revenue_tree as revenue_tree
     from commlife.orders import CleaningRules as CleaningRules
@@ -194,12 +199,17 @@ _HOMES = {
         "BusinessMetrics",
         "Funnel",
         "KFactor",
+        "PriceElasticity",
         "RevenueTree",
+        "StockTable",
         "business_metrics",
+        "days_of_stock",
         "funnel",
         "k_factor",
         "metric_dictionary",
+        "price_elasticity",
         "revenue_tree",
+        "sell_through",
     ),
     "segments": (
         "BehaviourTypes",

@@ -2,8 +2,10 @@
 
 from commlife.metrics.business import BusinessMetrics, business_metrics
 from commlife.metrics.definitions import METRICS, Metric, metric_dictionary
+from commlife.metrics.elasticity import PriceElasticity, price_elasticity
 from commlife.metrics.funnel import Funnel, funnel
 from commlife.metrics.revenue_tree import RevenueTree, revenue_tree
+from commlife.metrics.stock import StockTable, days_of_stock, sell_through
 from commlife.metrics.viral import KFactor, k_factor
 
 __all__ = [
@@ -12,10 +14,15 @@ __all__ = [
     "Funnel",
     "KFactor",
     "Metric",
+    "PriceElasticity",
     "RevenueTree",
+    "StockTable",
     "business_metrics",
+    "days_of_stock",
     "funnel",
     "k_factor",
     "metric_dictionary",
+    "price_elasticity",
     "revenue_tree",
+    "sell_through",
 ]

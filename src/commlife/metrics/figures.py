@@ -15,11 +15,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from commlife.metrics.business import BusinessMetrics
+    from commlife.metrics.elasticity import PriceElasticity
     from commlife.metrics.funnel import Funnel
     from commlife.metrics.revenue_tree import RevenueTree
     from commlife.metrics.viral import KFactor
 
-__all__ = ["funnel_bars", "group_bars", "k_lines", "metric_lines", "waterfall"]
+__all__ = ["elasticity_marks", "funnel_bars", "group_bars", "k_lines", "metric_lines", "waterfall"]
 
 #: Groups that get a colour and a name; the others stay grey behind them.
 _NAMED_GROUPS = 5
@@ -252,7 +253,13 @@ def k_lines(viral: KFactor, *, ax: Axes | None, lang: Language) -> Axes:
         ax.axhline(1.0, color=BAD, linewidth=1, linestyle="--")
         note = "1: grows by invitations alone" if lang == "en" else "1：仅靠邀请即可增长"
         ax.annotate(
-            note, (0, 1), (4, 3), xycoords=("axes fraction", "data"), textcoords="offset points", fontsize=8, color=BAD
+            note,
+            (0, 1),
+            (4, -10),
+            xycoords=("axes fraction", "data"),
+            textcoords="offset points",
+            fontsize=8,
+            color=BAD,
         )
     ax.set_ylim(bottom=0)
     ax.tick_params(colors=QUIET, labelcolor=INK)
@@ -263,6 +270,38 @@ def k_lines(viral: KFactor, *, ax: Axes | None, lang: Language) -> Axes:
         else f"K factor {said}: users brought by each new user within {viral.window[:-1]} days",
         loc="left",
         color=INK,
+    )
+    plain(ax)
+    return ax
+
+
+def elasticity_marks(found: PriceElasticity, top: int, *, ax: Axes | None, lang: Language) -> Axes:
+    """Elasticities with their intervals; see :meth:`PriceElasticity.plot`."""
+    shown = found.table.head(top).iloc[::-1].reset_index(drop=True)
+    ax = new_axes(ax, 8, 1.3 + 0.28 * len(shown))
+    places = range(len(shown))
+    ax.hlines(places, shown["low"], shown["high"], color=QUIET, linewidth=1.4)
+    ax.plot(shown["elasticity"], places, linestyle="none", marker="o", color=ACCENT, markersize=5)
+    ax.axvline(0, color=INK, linewidth=0.8)
+    ax.axvline(-1, color=QUIET, linewidth=0.8, linestyle="--")
+    note = "-1: same revenue at any price" if lang == "en" else "-1：价格变动而收入不变"
+    ax.annotate(note, (-1, 1), (-4, 2), xycoords=("data", "axes fraction"), textcoords="offset points", fontsize=8,
+                color=QUIET, ha="right")  # fmt: skip
+    ax.set_yticks(places, [str(name) for name in shown[found.level]])
+    ax.tick_params(colors=QUIET, labelcolor=INK)
+    ax.set_xlabel(
+        "elasticity: % of units that went with 1% of price, 95% interval"
+        if lang == "en"
+        else "弹性：价格每变动 1% 时销量的百分比变动，95% 区间"
+    )
+    below = int((found.table["high"] < -1).sum())
+    ax.set_title(
+        f"{below} of {len(found)} surely sold more than in proportion at a lower price"
+        if lang == "en"
+        else f"{len(found)} 个中有 {below} 个在降价时销量增幅明显超过降幅",
+        loc="left",
+        color=INK,
+        pad=16,
     )
     plain(ax)
     return ax
