@@ -67,6 +67,8 @@ if TYPE_CHECKING:
     from commlife.coupons import best_combination as best_combination
     from commlife.coupons import fairness_audit as fairness_audit
     from commlife.coupons import parse_threshold as parse_threshold
+    from commlife.coupons import plot_fairness as plot_fairness
+    from commlife.coupons import plot_frontier as plot_frontier
     from commlife.coupons import price as price
     from commlife.coupons import refund_due as refund_due
     from commlife.coupons.frontier import frontier as frontier
@@ -353,6 +355,8 @@ _HOMES = {
         "fairness_audit",
         "frontier",
         "parse_threshold",
+        "plot_fairness",
+        "plot_frontier",
         "price",
         "refund_due",
     ),

@@ -72,6 +72,9 @@ class _Plain(BaseModel):
                 type(self).called or type(self).__name__, error.errors(include_url=False), type(self).model_fields
             ) from None
 
+    def __str__(self) -> str:
+        return repr(self)
+
     def to_json(self) -> str:
         """The whole object as JSON: its kind, the format's version, the library's version and the state."""
         return json.dumps(

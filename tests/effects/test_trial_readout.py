@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 from scipy import stats
 
+from commlife.coupons import allocate
 from commlife.datasets import make_community
 from commlife.effects import readout
 from commlife.errors import CommlifeError, ConfigError, InsufficientDataError
@@ -196,6 +197,23 @@ def test_the_unit_of_money_does_not_matter(community) -> None:
     assert second.money["roi"].to_numpy() == pytest.approx(first.money["roi"].to_numpy(), nan_ok=True)
     assert second.money["net_gain"].to_numpy() == pytest.approx(10 * first.money["net_gain"].to_numpy())
     assert second.of("orders").equals(first.of("orders"))
+
+
+def test_what_a_plan_kept_of_its_promise_makes_the_next_forecast() -> None:
+    frame, trial = small()
+    result = read(frame, trial)
+    kept = result.kept({"coupon": 2_000.0})
+    row = kept.iloc[0]
+    assert row["realised"] == pytest.approx(result.money["incremental_margin"][0])
+    assert row["share"] == pytest.approx(row["realised"] / 2_000)
+    plan = allocate([[3.0], [1.0]], [[1.0], [1.0]], 2.0)
+    assert plan.forecast(kept) == pytest.approx(tuple(4 * row[name] for name in ("share", "share_low", "share_high")))
+    with pytest.raises(ConfigError, match="holdout of an earlier plan"):
+        plan.forecast(kept.drop(columns="share"))
+    with pytest.raises(ConfigError, match="promised: arm"):
+        result.kept({"call": 1.0})
+    with pytest.raises(ConfigError, match="promised"):
+        result.kept({"coupon": 0.0})
 
 
 def test_a_forest_is_drawn(community) -> None:

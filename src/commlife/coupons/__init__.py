@@ -3,6 +3,7 @@
 from commlife.coupons.allocation import Allocation, allocate
 from commlife.coupons.apportionment import apportion, refund_due
 from commlife.coupons.fairness import fairness_audit
+from commlife.coupons.figures import plot_fairness, plot_frontier
 from commlife.coupons.frontier import frontier
 from commlife.coupons.guard import PriceGuard
 from commlife.coupons.offers import Campaign, Coupon
@@ -43,6 +44,8 @@ __all__ = [
     "fairness_audit",
     "frontier",
     "parse_threshold",
+    "plot_fairness",
+    "plot_frontier",
     "price",
     "refund_due",
 ]

@@ -72,6 +72,30 @@ class Allocation:
         row = np.flatnonzero(self.choice >= 0)
         return pd.DataFrame({"row": row, "choice": self.choice[row]})
 
+    def forecast(self, kept: pd.DataFrame) -> tuple[float, float, float]:
+        """What this plan may bring, by what an earlier plan kept of its promise.
+
+        There is no forecast without one: a plan's ``value`` is a sum of estimates that were picked for being high.
+
+        Args:
+            kept: One row of :meth:`Readout.kept <commlife.effects.Readout.kept>`: columns ``share, share_low,
+                share_high``.
+
+        Returns:
+            The value times the share kept, and the ends of its interval.
+
+        Raises:
+            ConfigError: If the frame is no such row.
+        """
+        names = ["share", "share_low", "share_high"]
+        if not isinstance(kept, pd.DataFrame) or len(kept) != 1 or any(name not in kept for name in names):
+            raise ConfigError(
+                "a forecast needs the holdout of an earlier plan: give one row of Readout.kept(). "
+                "Without one, hold out some users of this plan and measure."
+            )
+        share, low, high = (self.value * float(kept[name].iloc[0]) for name in names)
+        return share, low, high
+
     def __repr__(self) -> str:
         given = int((self.choice >= 0).sum())
         more = "" if self.shrunken_value is None else f", shrunken_value={self.shrunken_value:.6g}"

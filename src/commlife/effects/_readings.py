@@ -26,7 +26,7 @@ __all__ = ["LEAST", "Adjusted", "Randomised"]
 LEAST = 5
 
 #: Users of each group that an adjustment needs.
-LEAST_ADJUSTED = 20
+LEAST_ADJUSTED = 50
 
 MEANS = ("orders", "payers", "amount", "margin", "net_gain", "reactivated")
 RATIOS = ("repurchase_rate", "arppu")

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["OffPolicyValue", "off_policy_value"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class OffPolicyValue:
     """The mean outcome that a policy would have had, three ways, and how much of the log speaks to it.
 
@@ -55,6 +55,13 @@ class OffPolicyValue:
     effective_sample_size: float
     max_weight: float
     confidence_level: float
+
+    def __repr__(self) -> str:
+        error = self.standard_errors
+        return (
+            f"OffPolicyValue(dr={self.dr:.6g} (SE {error['dr']:.2g}), snips={self.snips:.6g}, ips={self.ips:.6g}, "
+            f"{self.matched:,} of {self.rows:,} rows speak to it, effective {self.effective_sample_size:,.0f})"
+        )
 
     def to_frame(self) -> pd.DataFrame:
         """One row an estimator: ``estimator, value, standard_error, ci_lower, ci_upper``."""
@@ -82,6 +89,7 @@ def off_policy_value(
     propensity: str | Mapping[Any, float] = "randomised",
     covariates: Sequence[str] = (),
     folds: int = 5,
+    repeats: int = 5,
     confidence_level: float = 0.95,
     seed: int = 0,
 ) -> OffPolicyValue:
@@ -98,6 +106,7 @@ def off_policy_value(
         covariates: Columns known before, for the outcome model of the doubly robust estimate: ridge regression a
             treatment, cross-fitted. Without any, the model is the treatment's mean.
         folds: Folds of the cross-fitting.
+        repeats: Times that it is done with other folds; predictions are averaged, so that the seed hardly matters.
         confidence_level: Level of the intervals.
         seed: Seed of the folds.
 
@@ -123,6 +132,7 @@ def off_policy_value(
     what = "off_policy_value"
     level = in_open_interval(confidence_level, "confidence_level", 0, 1)
     folds, seed = whole_number(folds, "folds", 2), whole_number(seed, "seed", 0)
+    repeats = whole_number(repeats, "repeats", 1)
     if isinstance(covariates, str):
         raise ConfigError(f"covariates is a list of columns; seen the string {covariates!r:.60}.")
     given_column = isinstance(propensity, str) and propensity != "randomised"
@@ -143,8 +153,10 @@ def off_policy_value(
         raise InsufficientDataError(f"{what}: in no row did the log do what the policy would do; nothing can be read.")
     weight = np.where(same, 1.0 / chance, 0.0)
     matrix, _ = design_matrix(data, covariates, what)
-    fold = deal_folds(matrix, y, given, folds, seed)
-    model = cross_fitted_outcomes(matrix, y, given, len(labels), fold)[np.arange(len(y)), advised]
+    model = np.zeros(len(y))
+    for turn in range(repeats):
+        fold = deal_folds(matrix, y, given, folds, seed + turn)
+        model += cross_fitted_outcomes(matrix, y, given, len(labels), fold)[np.arange(len(y)), advised] / repeats
     dr_rows = model + weight * (y - model)
     snips = float(weight @ y) / float(weight.sum())
     return OffPolicyValue(

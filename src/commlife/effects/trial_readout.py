@@ -89,6 +89,33 @@ class Readout:
         rows = table["by"].isna() if by is None else table["by"] == by
         return table[rows & (table["metric"] == metric)].reset_index(drop=True)
 
+    def kept(self, promised: Mapping[str, float], *, metric: str = "margin") -> pd.DataFrame:
+        """How much of what a plan promised came true: the holdout's verdict on its estimates.
+
+        Args:
+            promised: What the plan said that each arm brings in all (its ``value``), in the unit of the metric.
+            metric: The metric that the plan's values were in.
+
+        Returns:
+            Frame ``arm, promised, realised, realised_low, realised_high, share, share_low, share_high``; the shares go
+            into :meth:`Allocation.forecast <commlife.coupons.Allocation.forecast>` of the next plan.
+
+        Raises:
+            ConfigError: If an arm is not in the readout, or a promise is not above 0.
+        """
+        table = self.of(metric).set_index("arm")
+        rows = []
+        for arm, value in promised.items():
+            if arm not in table.index:
+                raise ConfigError.unknown_name("promised: arm", arm, [str(name) for name in table.index])
+            in_open_interval(value, f"promised[{arm!r}]", 0, float("inf"))
+            row = table.loc[arm]
+            ends = [float(row[name]) for name in ("effect_size", "effect_size_ci_lower", "effect_size_ci_upper")]
+            realised = [float(row["users"]) * end for end in ends]
+            rows.append([arm, value, *realised, *(end / value for end in realised)])
+        names = ["arm", "promised", "realised", "realised_low", "realised_high", "share", "share_low", "share_high"]
+        return pd.DataFrame(rows, columns=names)
+
     def plot(self, metric: str = "margin", *, by: str | None = None, ax: Axes | None = None) -> Axes:
         """A forest plot of one metric: each arm's effect and interval, in all and by the levels of one column."""
         from commlife.effects.figures import forest

@@ -1,0 +1,113 @@
+"""Figures of coupons: what a budget brings, and who gets less off, drawn from results alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from commlife._figures.colours import ACCENT, BAD, INK, QUIET
+from commlife.errors import ConfigError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+    from commlife.coupons.allocation import Allocation
+
+__all__ = ["plot_fairness", "plot_frontier"]
+
+#: Rows of a fairness audit that are drawn.
+MOST_ROWS = 40
+
+
+def plot_frontier(curve: pd.DataFrame, *, plan: Allocation | None = None, ax: Axes | None = None) -> Axes:
+    """Value against budget, with the price of one more unit of money.
+
+    Args:
+        curve: What :func:`~commlife.coupons.frontier` returned.
+        plan: A plan to mark on it.
+        ax: Where to draw; None: a figure of its own.
+
+    Raises:
+        ConfigError: If the frame is no frontier.
+    """
+    from matplotlib import pyplot as plt
+
+    missing = {"budget", "value", "shadow_price"} - set(curve.columns)
+    if missing:
+        raise ConfigError(f"plot_frontier draws what frontier() returned; the frame lacks {sorted(missing)}.")
+    if ax is None:
+        ax = plt.subplots(figsize=(6.5, 4), layout="constrained")[1]
+    ax.plot(curve["budget"], curve["value"], color=ACCENT, lw=2)
+    ax.set_xlabel("budget")
+    ax.set_ylabel("value of the best plan, as estimated")
+    ax.set_xlim(left=0)
+    ax.set_ylim(bottom=0)
+    shown = np.unique(np.linspace(0, len(curve) - 1, 6).astype(np.intp))[1:-1]
+    for row in curve.iloc[shown].to_dict("records"):
+        ax.annotate(
+            f"+1 brings {row['shadow_price']:.3g}",
+            (row["budget"], row["value"]),
+            xytext=(6, -14),
+            textcoords="offset points",
+            fontsize=8,
+            color=QUIET,
+        )
+    half = curve[curve["value"] >= 0.5 * curve["value"].iloc[-1]]["budget"].iloc[0]
+    share = half / curve["budget"].iloc[-1] if curve["budget"].iloc[-1] > 0 else 0.0
+    title = f"Half of the value for {share:.0%} of the money"
+    if plan is not None:
+        ax.plot([plan.cost], [plan.value], "D", color=BAD, ms=7)
+        ax.annotate(
+            "the plan", (plan.cost, plan.value), xytext=(-8, 8), textcoords="offset points", ha="right", color=BAD
+        )
+    ax.set_title(title)
+    ax.spines[["top", "right"]].set_visible(False)
+    return ax
+
+
+def plot_fairness(audit: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
+    """The discount offered on the same basket, by level of each attribute.
+
+    Args:
+        audit: What :func:`~commlife.coupons.fairness_audit` returned.
+        ax: Where to draw; None: a figure of its own.
+
+    Raises:
+        ConfigError: If the frame is no audit, or has more than 40 rows.
+    """
+    from matplotlib import pyplot as plt
+
+    needed = {"attribute", "level", "users", "mean_discount", "difference", "q_value"}
+    missing = needed - set(audit.columns)
+    if missing or not 0 < len(audit) <= MOST_ROWS:
+        raise ConfigError(
+            f"plot_fairness draws 1 to {MOST_ROWS} rows of fairness_audit(); "
+            + (f"the frame lacks {sorted(missing)}." if missing else f"seen {len(audit)}. Choose attributes.")
+        )
+    if ax is None:
+        ax = plt.subplots(figsize=(7.5, 1.4 + 0.34 * len(audit)), layout="constrained")[1]
+    place = np.arange(len(audit))
+    clear = (audit["q_value"] < 0.05).to_numpy()
+    less = (audit["difference"] < 0).to_numpy()
+    colours = np.where(clear, np.where(less, BAD, ACCENT), QUIET)
+    bars = ax.barh(place, audit["mean_discount"], color=colours, height=0.7)
+    for bar, mark in zip(bars, np.where(clear & less, "///", ""), strict=True):
+        bar.set_hatch(str(mark))
+        bar.set_edgecolor("white")
+    names = [f"{a}: {b}  ({n:,})" for a, b, n in zip(audit["attribute"], audit["level"], audit["users"], strict=True)]
+    ax.set_yticks(place, names)
+    ax.invert_yaxis()
+    changes = np.flatnonzero(audit["attribute"].to_numpy()[1:] != audit["attribute"].to_numpy()[:-1])
+    for change in changes:
+        ax.axhline(change + 0.5, color=INK, lw=0.5)
+    ax.set_xlabel("mean discount offered on the same basket")
+    found = int((clear & less).sum())
+    ax.set_title(
+        f"{found} of {len(audit)} groups get less than the others\n"
+        "hatched: less, plain colour: more, grey: within chance"
+    )
+    ax.spines[["top", "right", "left"]].set_visible(False)
+    ax.tick_params(left=False)
+    return ax
