@@ -3,6 +3,7 @@
 Run: python bench/bench_cohorts.py speed [orders]      CPU seconds, best of 3, equal work checked equal
      python bench/bench_cohorts.py alerts [seeds]      operating figures over sizes and drops, cells drawn directly
      python bench/bench_cohorts.py community [seeds]   the same through make_community, from the order log on
+     python bench/bench_cohorts.py planner [seeds]     intervals of the planner against known responses
 """
 
 from __future__ import annotations
@@ -202,8 +203,10 @@ def keep(table: pd.DataFrame, name: str) -> None:
 
 def community(seeds: int) -> None:
     """Through make_community, from the order log on: the drop in its first complete week, and four weeks before it."""
-    rows = []
-    for seed in range(FIRST_SEED, FIRST_SEED + seeds):
+    kept = RESULTS / "alerts_community.csv"
+    rows = pd.read_csv(kept).to_dict("records") if kept.exists() else []
+    done = {row["seed"] for row in rows}
+    for seed in sorted(set(range(FIRST_SEED, FIRST_SEED + seeds)) - done):
         # Without an effect of the coupon trial, the weeks before the drop are healthy in every community.
         world = cl.datasets.make_community(
             newcomers_per_week=300, n_weeks=18, drop_week=16, retention_spread=0.0, lines_per_order=1.0, seed=seed,
@@ -222,13 +225,64 @@ def community(seeds: int) -> None:
             {"seed": seed, "found": int(hit.any()), "beside": int(len(now) - hit.sum()), "false_in_4_weeks": false}
         )
         print("  " + "  ".join(f"{name} {value}" for name, value in rows[-1].items()), flush=True)
+        keep(pd.DataFrame(rows), "alerts_community.csv")
     table = pd.DataFrame(rows)
-    keep(table, "alerts_community.csv")
     print(f"8 communities, 300 newcomers a week, one falls from 40% to 25%: found in {table['found'].sum()} of {seeds}")
     print(f"false alarms: {table['false_in_4_weeks'].sum()} in {4 * seeds} healthy weeks")
 
 
+def planner(seeds: int) -> None:
+    """Known responses of simulated communities against the planner's intervals, and its promises against outcomes."""
+    from scipy import stats
+
+    spec, unit = (
+        cl.GrowthPlanner(acquisition=["app", "chat"], discounts=["vegetables"]),
+        np.array([500.0, 300.0, 200.0]),
+    )
+
+    def truth(levers: np.ndarray, group: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        logs = np.log1p(levers / unit)
+        kept = -0.8 + 0.1 * group + logs @ np.array([-0.1, 0.0, 0.6])
+        return np.exp(4.0 + 0.2 * group + logs @ np.array([0.5, 0.3, 0.0])), 1 / (1 + np.exp(-kept))
+
+    rows = []
+    for seed in range(seeds):
+        rng = np.random.default_rng([2_026, seed])
+        group, cohort = np.repeat(np.arange(3), 40), np.tile(np.arange(40), 3)
+        levers = rng.uniform(0, 2, (120, 3)) * unit
+        new, kept = truth(levers, group)
+        payers = rng.negative_binomial(40, 40 / (40 + new))
+        history = pd.DataFrame(levers, columns=list(spec.levers)).assign(
+            cohort=cohort, community=group.astype(str), new_payers=payers, retained=rng.binomial(payers, kept)
+        )
+        asked, place = rng.uniform(0.2, 1.8, (3, 3)) * unit, int(rng.integers(3))
+        fitted = spec.fit(history)
+        curve = fitted.response(pd.DataFrame(asked, columns=list(spec.levers)).assign(community=["0", "1", "2"]))
+        true = truth(asked, np.arange(3))
+        row = {
+            f"curve of {name}": bool(curve[f"{name}_low"][place] <= t[place] <= curve[f"{name}_high"][place])
+            for name, t in zip(("new_payers", "retention"), true, strict=True)
+        }
+        plan = fitted.plan(cl.Goal(new_payers=60, retention_points=2.0))
+        new, kept = truth(plan.levers["planned"].to_numpy().reshape(3, 3), np.arange(3))
+        payers = rng.negative_binomial(40, 40 / (40 + new))
+        came = payers.sum(), rng.binomial(payers, kept).sum() / payers.sum()
+        for name, value, low, high in zip(
+            ("new_payers", "retention"), came, plan.outcome["low"], plan.outcome["high"], strict=True
+        ):
+            row[f"plan's {name}"] = bool(low <= value <= high)
+        rows.append(row)
+    held = pd.DataFrame(rows).sum()
+    low, high = stats.binom.ppf([0.025, 0.975], seeds, 0.95)
+    print(f"{seeds} simulated shops, 95% intervals; chance alone gives {low:.0f} to {high:.0f}:")
+    print("\n".join(f"  {name}: {count} held the truth" for name, count in held.items()))
+
+
 if __name__ == "__main__":
     what = sys.argv[1] if len(sys.argv) > 1 else "speed"
-    number = int(sys.argv[2]) if len(sys.argv) > 2 else {"speed": 2_000_000, "alerts": 2_000, "community": 200}[what]
-    {"speed": speed, "alerts": alerts, "community": community}[what](number)
+    number = (
+        int(sys.argv[2])
+        if len(sys.argv) > 2
+        else {"speed": 2_000_000, "alerts": 2_000, "community": 200, "planner": 400}[what]
+    )
+    {"speed": speed, "alerts": alerts, "community": community, "planner": planner}[what](number)

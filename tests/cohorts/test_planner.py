@@ -8,7 +8,7 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import optimize
+from scipy import optimize, stats
 
 import commlife as cl
 from commlife.cohorts import FittedGrowthPlanner, Goal, GrowthPlanner
@@ -142,6 +142,23 @@ def test_promises_hold_at_their_rate():
     assert 0.87 <= np.mean(inside) <= 1.0
 
 
+def test_the_known_response_lies_within_its_interval_at_the_nominal_rate():
+    """200 histories, one community and random levers each: the curves' 95% intervals hold the truth in 95%, as chance
+    allows (a binomial of 200 stays within these bounds 998 times in 1,000)."""
+    held = np.zeros(2, dtype=int)
+    for seed in range(200):
+        rng = np.random.default_rng(50_000 + seed)
+        levers, group = rng.uniform(0.2, 1.8, (3, 3)) * UNIT, int(rng.integers(3))
+        table = SPEC.fit(history(seed)).response(
+            pd.DataFrame(levers, columns=["app", "chat", "vegetables"]).assign(community=["C1", "C2", "C3"])
+        )
+        row, true = table.iloc[group], truth(np.arange(3), levers)
+        for place, name in enumerate(("new_payers", "retention")):
+            held[place] += row[f"{name}_low"] <= true[place][group] <= row[f"{name}_high"]
+    low, high = stats.binom.ppf([0.001, 0.999], 200, 0.95)
+    assert ((held >= low) & (held <= high)).all(), held
+
+
 def test_the_response_is_recovered(fitted):
     """Expected outcomes at levers between those seen are within 8% of the truth."""
     levers = pd.DataFrame(np.outer([0.5, 1.0, 1.5], UNIT), columns=["app", "chat", "vegetables"])
@@ -149,6 +166,8 @@ def test_the_response_is_recovered(fitted):
     new, kept = truth(np.arange(3), levers.to_numpy())
     assert table["new_payers"].to_numpy() == pytest.approx(new, rel=0.08)
     assert table["retention"].to_numpy() == pytest.approx(kept, rel=0.08)
+    assert (table["new_payers_low"] < table["new_payers"]).all()
+    assert (table["retention"] < table["retention_high"]).all()
 
 
 def test_backtest_of_promises():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import warnings
 from pathlib import Path
 
 import duckdb
@@ -142,6 +143,66 @@ def test_complete_journey_meets_sql():
     assert both["users"].tolist() == both["users_sql"].tolist()
     assert cells["users"].sum() == wanted["users"].sum()
     assert table.existing_users > 1_291
+
+
+def test_complete_journey_meets_sql_in_every_measure():
+    """Users, orders, money, returns and leaks of every cohort and week once more, from the package's file, in SQL."""
+    lines = complete_journey_frames(["transactions"])["transactions"]  # noqa: F841  (DuckDB reads it by its name)
+    sql = duckdb.connect()
+    sql.execute("""
+        CREATE TABLE orders AS
+        WITH l AS (SELECT household_id AS u, basket_id AS o, CAST(round(sales_value * 100) AS BIGINT) AS minor,
+                   timezone('America/New_York', timezone('UTC', CAST(transaction_timestamp AS TIMESTAMP))) AS t FROM lines)
+        SELECT u, o, (date_diff('day', DATE '1970-01-01', CAST(min(t) AS DATE)) + 3) // 7 AS w, sum(minor) AS net,
+               sum(minor) > 0 OR (sum(minor) = 0 AND min(minor) >= 0) AS counts
+        FROM l WHERE t < TIMESTAMP '2017-07-03' GROUP BY u, o;
+        CREATE TABLE firsts AS SELECT u, min(w) AS c FROM orders WHERE counts GROUP BY u;
+        CREATE TABLE sizes AS SELECT c, count(*) AS size FROM firsts GROUP BY c;
+        CREATE TABLE weeks AS SELECT u, w, count(*) AS n, sum(net) AS net FROM orders WHERE counts GROUP BY u, w;
+        CREATE TABLE grid AS SELECT c, size, unnest(range(0, (SELECT max(w) FROM orders) - c + 1)) AS age FROM sizes;
+    """)
+    sql.execute("""
+        CREATE TABLE active AS
+        SELECT c, weeks.w - c AS age, count(*) AS users, sum(weeks.n) AS orders, sum(weeks.net) AS net,
+               count(*) FILTER (weeks.n >= 2) AS twice, count(earlier.u) AS kept
+        FROM weeks JOIN firsts USING (u) LEFT JOIN weeks AS earlier ON earlier.u = weeks.u AND earlier.w = weeks.w - 1
+        GROUP BY ALL;
+        CREATE TABLE money AS
+        SELECT c, greatest(w - c, 0) AS age, sum(net) AS spent FROM orders JOIN firsts USING (u) GROUP BY ALL;
+        CREATE TABLE last AS SELECT c, w - c AS age, count(*) AS gone
+        FROM (SELECT u, c, max(w) AS w FROM weeks JOIN firsts USING (u) GROUP BY u, c) GROUP BY ALL;
+    """)
+    wanted = sql.sql("""
+        SELECT c, age, size, coalesce(users, 0) AS users, coalesce(orders, 0) AS orders, coalesce(net, 0) AS net,
+               coalesce(twice, 0) AS twice, coalesce(kept, 0) AS kept, coalesce(spent, 0) AS spent,
+               sum(coalesce(spent, 0)) OVER (PARTITION BY c ORDER BY age) AS cumulated,
+               sum(coalesce(gone, 0)) OVER (PARTITION BY c ORDER BY age DESC) AS still,
+               lag(coalesce(users, 0)) OVER (PARTITION BY c ORDER BY age) AS before
+        FROM grid LEFT JOIN active USING (c, age) LEFT JOIN money USING (c, age) LEFT JOIN last USING (c, age)
+        ORDER BY c, age
+    """).df()
+    log = load_complete_journey()
+    expected = {
+        "retention": ("users", "size", 1), "unbounded": ("still", "size", 1), "repurchase": ("twice", "users", 1),
+        "churn": ("leak", "before", 1), "recall": ("back", "away", 1), "orders": ("orders", "size", 1),
+        "frequency": ("orders", "users", 1), "revenue": ("spent", "size", 100),
+        "cumulative_revenue": ("cumulated", "size", 100), "aov": ("net", "orders", 100),
+    }  # fmt: skip
+    wanted["leak"], wanted["back"] = wanted["before"] - wanted["kept"], wanted["users"] - wanted["kept"]
+    wanted["away"] = wanted["size"] - wanted["before"]
+    for measure, (top, bottom, unit) in expected.items():
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", cl.LeftTruncatedWarning)
+            cells = cohort_table(log, as_of="2017-07-03", period="week", measure=measure).to_frame()
+        found = cells["users" if measure in SHARES else "value"].to_numpy()
+        first = (wanted["age"] == 0).to_numpy() & (measure in ("churn", "recall"))
+        assert len(cells) == len(wanted), measure
+        given = (
+            np.where(first, 0.0, np.nan_to_num(found)),
+            np.where(first, 0.0, np.nan_to_num(cells["size"].to_numpy())),
+        )
+        assert given[0] == pytest.approx(np.where(first, 0.0, wanted[top] / unit), abs=1e-6), measure
+        assert given[1].tolist() == np.where(first, 0.0, wanted[bottom].fillna(0)).tolist(), measure
 
 
 # -- a slow second opinion on every measure -------------------------------------------------------------------------------

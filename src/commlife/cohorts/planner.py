@@ -292,14 +292,16 @@ class FittedGrowthPlanner(Fitted):
             rows.append((float(budget), plan.cost, expected[0], expected[1], plan.reachable))
         return pd.DataFrame(rows, columns=["budget", "cost", "new_payers", "retention", "reachable"])
 
-    def response(self, levers: pd.DataFrame) -> pd.DataFrame:
+    def response(self, levers: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
         """Expected new payers and retention of each community at given levers.
 
         Args:
             levers: One row a community (in any order) with the group column and a column for each lever.
+            seed: Of the simulation behind the intervals.
 
         Returns:
-            ``group, new_payers, retention``.
+            ``group, new_payers, new_payers_low, new_payers_high, retention, retention_low, retention_high``: 95%
+            intervals of the curves themselves, without the swings of a period.
         """
         name = self.spec.group or "group"
         needed = [name, *self.spec.levers] if self.spec.group else list(self.spec.levers)
@@ -310,8 +312,15 @@ class FittedGrowthPlanner(Fitted):
         if sorted(given[name].astype(str)) != sorted(self.groups):
             raise ConfigError(f"response needs one row for each of {', '.join(self.groups)!s:.160}.")
         ordered = given.assign(_name=given[name].astype(str)).set_index("_name").loc[list(self.groups)]
-        new, kept = self._response().parts(ordered[list(self.spec.levers)].to_numpy(dtype=np.float64))
-        return pd.DataFrame({"group": list(self.groups), "new_payers": new, "retention": kept})
+        values = ordered[list(self.spec.levers)].to_numpy(dtype=np.float64)
+        new, kept = self._response().parts(values)
+        inputs = np.hstack([values, np.array(self.now)[:, len(self.spec.levers) :]])
+        columns: dict[str, Any] = {"group": list(self.groups)}
+        curves = self._curves(inputs, np.arange(len(self.groups)), seed)
+        for name, expected, drawn in zip(("new_payers", "retention"), (new, kept), curves, strict=True):
+            low, high = np.quantile(drawn, _QUANTILES, axis=0)
+            columns |= {name: expected, f"{name}_low": low, f"{name}_high": high}
+        return pd.DataFrame(columns)
 
     # -- inside -----------------------------------------------------------------------------------------------------
 
@@ -347,15 +356,19 @@ class FittedGrowthPlanner(Fitted):
             drawn.append(beta)
         return drawn[0], drawn[1]
 
-    def _simulated(self, inputs: Floats, group: Any, seed: int) -> tuple[Floats, Floats]:
-        """New payers and users kept in rows of levers and controls: coefficients and the swings of a period drawn."""
-        rng = np.random.default_rng([seed, 1])
+    def _curves(self, inputs: Floats, group: Any, seed: int) -> tuple[Floats, Floats]:
+        """Mean new payers and retention in rows of levers and controls, a row a draw of the coefficients."""
         n_groups, n_levers = len(self.groups), len(self.spec.levers)
         logs = np.log1p(inputs[:, :n_levers] / np.array(self.unit))
         columns = np.hstack([np.ones((len(inputs), 1)), np.eye(n_groups)[group], logs, inputs[:, n_levers:]])
         new_beta, kept_beta = self._draws(seed)
         mean = np.exp(np.clip(new_beta @ columns.T, -30.0, 30.0))
-        rate = 1.0 / (1.0 + np.exp(-np.clip(kept_beta @ columns.T, -30.0, 30.0)))
+        return mean, 1.0 / (1.0 + np.exp(-np.clip(kept_beta @ columns.T, -30.0, 30.0)))
+
+    def _simulated(self, inputs: Floats, group: Any, seed: int) -> tuple[Floats, Floats]:
+        """New payers and the rate of users kept there: coefficients and the swings of a period drawn."""
+        rng = np.random.default_rng([seed, 1])
+        mean, rate = self._curves(inputs, group, seed)
         alpha = self.new_payers.overdispersion
         swing = rng.gamma(1.0 / alpha, alpha, mean.shape) if alpha > 1e-9 else 1.0
         new = rng.poisson(np.minimum(mean * swing, 1e15)).astype(np.float64)
