@@ -103,13 +103,13 @@ class Readout:
         Raises:
             ConfigError: If an arm is not in the readout, or a promise is not above 0.
         """
-        table = self.of(metric).set_index("arm")
+        table = {row["arm"]: row for row in self.of(metric).to_dict("records")}
         rows = []
         for arm, value in promised.items():
-            if arm not in table.index:
-                raise ConfigError.unknown_name("promised: arm", arm, [str(name) for name in table.index])
+            if arm not in table:
+                raise ConfigError.unknown_name("promised: arm", arm, [str(name) for name in table])
             in_open_interval(value, f"promised[{arm!r}]", 0, float("inf"))
-            row = table.loc[arm]
+            row = table[arm]
             ends = [float(row[name]) for name in ("effect_size", "effect_size_ci_lower", "effect_size_ci_upper")]
             realised = [float(row["users"]) * end for end in ends]
             rows.append([arm, value, *realised, *(end / value for end in realised)])
