@@ -103,6 +103,7 @@ if TYPE_CHECKING:
     from commlife.errors import CommlifeError as CommlifeError
     from commlife.errors import CommlifeWarning as CommlifeWarning
     from commlife.errors import ConfigError as ConfigError
+    from commlife.errors import DriftWarning as DriftWarning
     from commlife.errors import EngineError as EngineError
     from commlife.errors import FewerBinsWarning as FewerBinsWarning
     from commlife.errors import InsufficientDataError as InsufficientDataError
@@ -170,11 +171,14 @@ if TYPE_CHECKING:
     from commlife.value import ShiftedBetaGeo as ShiftedBetaGeo
     from commlife.value import ValueTotals as ValueTotals
     from commlife.value import bootstrap as bootstrap
+    from commlife.value import compare_models as compare_models
+    from commlife.value import drift_check as drift_check
     from commlife.value import frequency_check as frequency_check
     from commlife.value import holdout_check as holdout_check
     from commlife.value import lifetime_value as lifetime_value
     from commlife.value import profile_intervals as profile_intervals
     from commlife.value import spend_check as spend_check
+    from commlife.value import tracking_check as tracking_check
     from commlife.value import value_totals as value_totals
 
 _HOMES = {
@@ -183,6 +187,7 @@ _HOMES = {
         "CommlifeError",
         "CommlifeWarning",
         "ConfigError",
+        "DriftWarning",
         "EngineError",
         "FewerBinsWarning",
         "InsufficientDataError",
@@ -284,11 +289,14 @@ _HOMES = {
         "ShiftedBetaGeo",
         "ValueTotals",
         "bootstrap",
+        "compare_models",
+        "drift_check",
         "frequency_check",
         "holdout_check",
         "lifetime_value",
         "profile_intervals",
         "spend_check",
+        "tracking_check",
         "value_totals",
     ),
     "effects": (

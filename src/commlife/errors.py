@@ -12,6 +12,7 @@ Every exception says which value it saw, which rule that broke, and what to do::
     CommlifeWarning (a UserWarning)
     |-- FewerBinsWarning       ties leave some RFM scores empty
     |-- LeftTruncatedWarning   the log begins in the middle of lives
+    |-- DriftWarning           users no longer behave as a fitted model says
     `-- ModelWarning           a statistical caveat of a fitted model
 
     CommlifeDeprecationWarning (a FutureWarning)   a name that will go, with what to use and until when
@@ -32,6 +33,7 @@ __all__ = [
     "CommlifeError",
     "CommlifeWarning",
     "ConfigError",
+    "DriftWarning",
     "EngineError",
     "FewerBinsWarning",
     "InsufficientDataError",
@@ -133,6 +135,10 @@ class FewerBinsWarning(CommlifeWarning):
 
 class LeftTruncatedWarning(CommlifeWarning):
     """The log seems to begin in the middle of its users' lives: many would wrongly count as new."""
+
+
+class DriftWarning(CommlifeWarning):
+    """Users no longer behave as a fitted model says: it is time to fit again."""
 
 
 class ModelWarning(CommlifeWarning):

@@ -9,16 +9,19 @@ import pandas as pd
 import pytest
 
 from commlife.errors import ConfigError, InsufficientDataError, ModelWarning
+from commlife.orders import OrderLog
 from commlife.value import (
     BetaGeo,
     GammaGamma,
     ModifiedBetaGeo,
     ParetoNBD,
     bootstrap,
+    compare_models,
     frequency_check,
     holdout_check,
     simulate_summary,
     spend_check,
+    tracking_check,
 )
 
 SPECS = [BetaGeo(), ModifiedBetaGeo(), ParetoNBD()]
@@ -111,16 +114,25 @@ def test_figures_are_drawn_from_results(cdnow: pd.DataFrame, later: pd.DataFrame
     again = holdout_check(bg, cdnow, later).plot(axes)
     assert again is axes
     assert "273 days" in axes.get_ylabel()
+    assert "1,882 purchase days came" in axes.get_title()
+    shown = spend_check(cdnow).plot()
+    assert [label.get_text() for label in shown.get_xticklabels()] == ["1", "2", "3-4", "5-7", "8-12", "13+"]
+    assert spend_check(cdnow).plot(shown) is shown
     plt.close("all")
 
 
 def test_spend_and_frequency_of_cdnow(cdnow: pd.DataFrame) -> None:
     """Fader & Hardie (2013): the simple correlation is .11."""
-    table = spend_check(cdnow).set_index("measure")
+    check = spend_check(cdnow)
+    table = check.to_frame().set_index("measure")
     assert table.loc["plain", "correlation"] == pytest.approx(0.11, abs=0.005)
     assert (table["users"] == 946).all()
     assert ((table["low"] < table["correlation"]) & (table["correlation"] < table["high"])).all()
     assert "for ranking" in table.loc["plain", "advice"]
+    assert not check.independent
+    assert "for ranking" in repr(check)
+    assert check.by_x["users"].sum() == 946
+    assert check.mean_spend == pytest.approx(35.0778, abs=5e-5)
 
 
 def test_spend_check_tells_dependence_from_independence() -> None:
@@ -128,14 +140,111 @@ def test_spend_check_tells_dependence_from_independence() -> None:
     x = 1 + rng.poisson(3.0, 4000)
     spend = rng.gamma(3.0, 10.0, x.size)
     table = pd.DataFrame({"x": x, "t_x": x, "T": 90, "m_x": spend})
-    alone = spend_check(table)
+    assert spend_check(table).independent
+    alone = spend_check(table).table
     assert alone["advice"].str.contains("nearly independent").all()
     assert (alone["p_value"] > 0.001).all()
-    tied = spend_check(table.assign(m_x=spend / x))
+    tied = spend_check(table.assign(m_x=spend / x)).table
     assert (tied["correlation"] < -0.3).all()
     assert tied["advice"].str.contains("spend less an order: fit GammaGamma apart").all()
     with pytest.raises(InsufficientDataError, match="has 9"):
         spend_check(table.head(9))
+
+
+@pytest.fixture(scope="module")
+def log(cdnow_days: pd.DataFrame) -> OrderLog:
+    return OrderLog.from_frame(cdnow_days, user_id="user_id", ordered_at="day", amount="spend")
+
+
+@pytest.mark.parametrize("spec", SPECS, ids=lambda spec: type(spec).__name__)
+def test_tracking_follows_the_weeks_of_cdnow(log: OrderLog, spec: Any) -> None:
+    """Fader, Hardie & Lee (2005), figure 3: 39 weeks learned from, 39 foreseen, the total a few percent below."""
+    check = tracking_check(spec.fit(log, as_of="1997-10-01"), log, as_of="1998-07-01")
+    table = check.to_frame()
+    assert len(table) == 78
+    assert table["holdout"].sum() == 39
+    assert table["cumulative_actual"].iloc[-1] == 2457 + 1882
+    assert table["cumulative_actual"].iloc[38] == 2457
+    assert table.loc[table["holdout"], "actual"].sum() == 1882
+    assert table["cumulative_expected"].iloc[38] == pytest.approx(2457, rel=0.03)
+    assert -0.08 < table["cumulative_expected"].iloc[-1] / 4339 - 1 < 0.02
+    assert np.allclose(np.diff(table["cumulative_expected"]), table["expected"].iloc[1:])
+    assert "1,882 came" in repr(check)
+
+
+def test_tracking_counts_as_a_loop_over_users_would(log: OrderLog, cdnow_days: pd.DataFrame) -> None:
+    bg = BetaGeo().fit(log, as_of="1997-10-01")
+    table = tracking_check(bg, log, as_of="1998-01-01", period="28D").table
+    first = cdnow_days.groupby("user_id")["day"].transform("min")
+    repeats = cdnow_days.loc[cdnow_days["day"] > first, "day"]
+    day = pd.to_datetime(table["period"])
+    by_hand = [int(repeats.between(start, start + pd.Timedelta("27D")).sum()) for start in day]
+    assert table["actual"].tolist() == by_hand
+    begins = (pd.Timestamp("1997-09-30") - first.groupby(cdnow_days["user_id"]).first()).dt.days
+    fresh = pd.DataFrame({"user_id": begins.index, "x": 0, "t_x": 0, "T": 0})
+    # Expected until the end of September of each user: a prediction for a user of whom only the first day is known.
+    until = sum(
+        bg.expected_purchases(fresh[begins.to_numpy() == T], horizon=f"{T}D")["expected_purchases"].sum()
+        for T in begins.unique()
+    )
+    last = table.loc[~table["holdout"], "cumulative_expected"].iloc[-1]
+    assert last == pytest.approx(until, rel=1e-6)
+
+
+def test_tracking_says_what_it_needs(log: OrderLog, cdnow: pd.DataFrame) -> None:
+    bg = BetaGeo().fit(log, as_of="1997-10-01")
+    with pytest.raises(ConfigError, match="fitted on a summary"):
+        tracking_check(BetaGeo().fit(cdnow), log, as_of="1998-07-01")
+    with pytest.raises(ConfigError, match="not before the day of the fit"):
+        tracking_check(bg, log, as_of="1997-09-01")
+    with pytest.raises(ConfigError, match="takes a fitted"):
+        tracking_check(bg, cdnow, as_of="1997-09-01")
+    with pytest.raises(InsufficientDataError, match="no complete period"):
+        tracking_check(bg, log, as_of="1998-07-01", period="999D")
+    assert "none after" in repr(tracking_check(bg, log, as_of="1997-10-01"))
+
+
+def test_models_are_compared_on_the_same_users(cdnow: pd.DataFrame, later: pd.DataFrame) -> None:
+    """Fader, Hardie & Lee (2005), table 2: BG/NBD -9582.4, Pareto/NBD -9595.0, both with four parameters."""
+    fits = [spec.fit(cdnow) for spec in SPECS]
+    check = compare_models(fits, cdnow, later=later)
+    table = check.to_frame().set_index("model")
+    assert table["parameters"].tolist() == [4, 4, 4]
+    assert table.index[-1] == "ParetoNBD"
+    assert table.loc["ParetoNBD", "aic"] - table.loc["BetaGeo", "aic"] == pytest.approx(2 * 12.54, abs=0.02)
+    assert (table["holdout_actual"] == 1882).all()
+    assert table["histogram_error"].max() < 0.01
+    assert "3 models" in repr(check)
+    assert list(compare_models(fits[:1], cdnow).table.columns)[-1] == "histogram_error"
+    with pytest.raises(ConfigError, match="different users"):
+        compare_models([fits[0], BetaGeo().fit(cdnow.head(900))], cdnow)
+    with pytest.raises(ConfigError, match="time units"):
+        compare_models([fits[0], ParetoNBD().fit(cdnow, time_unit="1D")], cdnow)
+    with pytest.raises(ConfigError, match="same spec"):
+        compare_models([fits[0], fits[0]], cdnow)
+    with pytest.raises(ConfigError, match="list of fitted"):
+        compare_models([BetaGeo()], cdnow)
+    both = compare_models([fits[0], BetaGeo(prior="weak").fit(cdnow)], cdnow)
+    assert set(both.histograms) == {repr(BetaGeo()), repr(BetaGeo(prior="weak"))}
+
+
+def test_tracking_and_comparison_are_drawn(log: OrderLog, cdnow: pd.DataFrame) -> None:
+    matplotlib = pytest.importorskip("matplotlib")
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+
+    check = tracking_check(BetaGeo().fit(log, as_of="1997-10-01"), log, as_of="1998-07-01")
+    axes = check.plot()
+    assert "against the forecast" in axes.get_title()
+    assert check.plot(axes, cumulative=True) is axes
+    shown = compare_models([spec.fit(cdnow) for spec in SPECS], cdnow).plot()
+    assert {text.get_text() for text in shown.get_legend().get_texts()} == {
+        "seen",
+        "BetaGeo",
+        "ModifiedBetaGeo",
+        "ParetoNBD",
+    }
+    plt.close("all")
 
 
 @pytest.mark.parametrize("spec", [BetaGeo(), ParetoNBD()], ids=lambda spec: type(spec).__name__)

@@ -1,7 +1,9 @@
 """Value: how many orders and how much money each user still brings, with its uncertainty."""
 
 from commlife.value.beta_geo import BetaGeo, FittedBetaGeo, FittedModifiedBetaGeo, ModifiedBetaGeo
-from commlife.value.checks import FrequencyCheck, HoldoutCheck, frequency_check, holdout_check, spend_check
+from commlife.value.checks import FrequencyCheck, HoldoutCheck, frequency_check, holdout_check
+from commlife.value.comparison import ModelComparison, compare_models
+from commlife.value.drift import DriftCheck, drift_check
 from commlife.value.gamma_gamma import FittedGammaGamma, GammaGamma
 from commlife.value.lifetime import lifetime_value
 from commlife.value.pareto_nbd import FittedParetoNBD, ParetoNBD
@@ -10,10 +12,13 @@ from commlife.value.purchases import FittedPurchaseModel
 from commlife.value.resampling import bootstrap
 from commlife.value.shifted_beta_geo import FittedShiftedBetaGeo, ShiftedBetaGeo
 from commlife.value.simulation import simulate_summary
+from commlife.value.spend_check import SpendCheck, spend_check
 from commlife.value.totals import ValueTotals, value_totals
+from commlife.value.tracking import TrackingCheck, tracking_check
 
 __all__ = [
     "BetaGeo",
+    "DriftCheck",
     "FittedBetaGeo",
     "FittedGammaGamma",
     "FittedModifiedBetaGeo",
@@ -23,11 +28,16 @@ __all__ = [
     "FrequencyCheck",
     "GammaGamma",
     "HoldoutCheck",
+    "ModelComparison",
     "ModifiedBetaGeo",
     "ParetoNBD",
     "ShiftedBetaGeo",
+    "SpendCheck",
+    "TrackingCheck",
     "ValueTotals",
     "bootstrap",
+    "compare_models",
+    "drift_check",
     "frequency_check",
     "holdout_check",
     "lifetime_value",
@@ -35,5 +45,6 @@ __all__ = [
     "profile_log_likelihood",
     "simulate_summary",
     "spend_check",
+    "tracking_check",
     "value_totals",
 ]

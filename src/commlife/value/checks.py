@@ -1,4 +1,4 @@
-"""Checks that a careful analyst makes: does the model fit the counts, foresee the holdout, and suit the spend?"""
+"""Checks that a careful analyst makes: does the model fit the counts, and foresee the holdout?"""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from commlife._figures.colours import ACCENT, BAD, PAPER
 from commlife._stats.wilson import wilson_interval
-from commlife.errors import ConfigError, InsufficientDataError
+from commlife.errors import ConfigError
 from commlife.orders.calendar import Timestamp
 from commlife.value.histories import Summary, read_summary
 from commlife.value.predictions import from_the_start
@@ -18,7 +19,7 @@ from commlife.value.purchases import FittedPurchaseModel
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["FrequencyCheck", "HoldoutCheck", "frequency_check", "holdout_check", "spend_check"]
+__all__ = ["FrequencyCheck", "HoldoutCheck", "frequency_check", "holdout_check"]
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -43,12 +44,16 @@ class FrequencyCheck:
         """Bars side by side."""
         axes = _axes(ax)
         place = np.arange(len(self.table))
-        axes.bar(place - 0.2, self.table["users"], width=0.4, label="seen")
-        axes.bar(place + 0.2, self.table["expected"], width=0.4, label="expected")
+        axes.bar(place - 0.2, self.table["users"], width=0.4, color=ACCENT, label="seen")
+        axes.bar(
+            place + 0.2, self.table["expected"], width=0.4, color=PAPER, edgecolor=BAD, hatch="///", label="expected"
+        )
         labels = [str(x) for x in self.table["x"]]
         axes.set_xticks(place, [*labels[:-1], f"{labels[-1]}+"])
         axes.set_xlabel("repeat purchase days")
         axes.set_ylabel("users")
+        off = float((self.table["users"] - self.table["expected"]).abs().sum() / 2 / self.table["users"].sum())
+        axes.set_title(f"Repeat purchases seen and expected: {off:.1%} of the users lie elsewhere")
         axes.legend()
         return axes
 
@@ -105,6 +110,7 @@ class HoldoutCheck:
         actual: Purchase days that came.
         brier: Mean squared error of ``p_silent``; lower is better.
         base_brier: The same if everybody got the mean share: what knowing nothing of the users gives.
+        most: The last row of ``by_x`` holds this many and more.
     """
 
     horizon_days: int
@@ -114,6 +120,7 @@ class HoldoutCheck:
     actual: int
     brier: float
     base_brier: float
+    most: int
 
     def __repr__(self) -> str:
         return (
@@ -126,16 +133,20 @@ class HoldoutCheck:
         return self.by_x
 
     def plot(self, ax: Axes | None = None) -> Axes:
-        """Conditional expectation by x: the line that was foreseen, the dots that came."""
+        """Conditional expectation by x: the line that was foreseen, the dots that came with their 95% intervals."""
         axes = _axes(ax)
-        x = self.by_x["x"].to_numpy()
+        place = np.arange(len(self.by_x))
         actual = self.by_x["actual"].to_numpy()
         reach = np.nan_to_num(self.by_x["high"].to_numpy() - actual)
-        axes.plot(x, self.by_x["expected"], label="expected")
-        axes.errorbar(x, actual, yerr=reach, fmt="o", label="came")
+        axes.plot(place, self.by_x["expected"], color=BAD, marker="s", linestyle="--", label="expected")
+        axes.errorbar(place, actual, yerr=reach, fmt="o", color=ACCENT, label="came, 95%")
+        labels = [str(x) for x in self.by_x["x"]]
+        axes.set_xticks(place, [*labels[:-1], f"{labels[-1]}+"] if len(labels) > self.most else labels)
         axes.set_xlabel("repeat purchase days before")
         axes.set_ylabel(f"purchase days in the next {self.horizon_days} days")
-        axes.legend()
+        axes.set_ylim(bottom=0)
+        axes.set_title(f"{self.actual:,} purchase days came, {self.expected:,.0f} were expected")
+        axes.legend(loc="upper left")
         return axes
 
 
@@ -158,7 +169,7 @@ def holdout_check(fitted: FittedPurchaseModel, earlier: Any, later: Any, *, most
     """
     _check_fitted("holdout_check", fitted)
     _check_most(most)
-    before = read_summary(earlier, what="holdout_check")
+    before = read_summary(earlier, extra=fitted.spec.columns, what="holdout_check")
     came, horizon = _purchases_between(before, read_summary(later, what="holdout_check"))
     predictions = fitted._predictions(before)
     expected, silent = predictions.purchases(horizon), predictions.p_silent(horizon)
@@ -188,6 +199,7 @@ def holdout_check(fitted: FittedPurchaseModel, earlier: Any, later: Any, *, most
         actual=int(came.sum()),
         brier=float(((silent - quiet) ** 2).mean()),
         base_brier=share * (1.0 - share),
+        most=most,
     )
 
 
@@ -234,56 +246,6 @@ def _silence_groups(p: Array, quiet: np.ndarray[Any, np.dtype[np.bool_]]) -> pd.
     return pd.DataFrame(
         {"users": users, "p_silent": grouped["p"].mean().to_numpy(), "silent": silent / users, "low": low, "high": high}
     )
-
-
-def spend_check(data: Any, *, as_of: Timestamp | None = None) -> pd.DataFrame:
-    """Test the assumption of Gamma-Gamma that what an order is worth does not depend on how often the user orders.
-
-    Args:
-        data: A purchase summary with ``m_x``, or an OrderLog with ``as_of``.
-        as_of: Local business day; for a log alone.
-
-    Returns:
-        A frame of three rows, by ``measure`` (``"plain"``: Pearson's correlation of x and m_x, as in the literature;
-        ``"log"``: of their logarithms; ``"rank"``: Spearman's): ``users``, ``correlation``, ``low``, ``high`` (95%),
-        ``p_value`` and ``advice``. What counts is its size, not its p-value: within 0.1 of zero it changes values by
-        little, up to 0.3 it shifts them between rare and frequent buyers, beyond that fits apart are called for.
-
-    Raises:
-        InsufficientDataError: If fewer than ten users have repeats, or all have the same.
-    """
-    from scipy.stats import norm, rankdata
-
-    summary = read_summary(data, as_of=as_of, ids=False, spend=True, what="spend_check")
-    assert summary.m_x is not None  # noqa: S101 - read with spend=True
-    used = (summary.x > 0) & (np.nan_to_num(summary.m_x, nan=0.0) > 0)
-    x, m = summary.x[used], summary.m_x[used]
-    if x.size < 10 or x.min() == x.max() or m.min() == m.max():
-        raise InsufficientDataError(
-            f"spend_check needs at least ten users with repeat orders, positive spend and different x and m_x; the "
-            f"summary has {x.size}. Use a longer log."
-        )
-    rows = []
-    pairs = {"plain": (x, m), "log": (np.log(x), np.log(m)), "rank": (rankdata(x), rankdata(m))}
-    for measure, (left, right) in pairs.items():
-        correlation = float(np.corrcoef(left, right)[0, 1])
-        # Fisher's z; for ranks with the variance of Bonett & Wright (2000).
-        spread = np.sqrt((1.0 + (correlation**2 / 2.0 if measure == "rank" else 0.0)) / (x.size - 3.0))
-        z = float(np.arctanh(np.clip(correlation, -1 + 1e-15, 1 - 1e-15)))
-        low, high = np.tanh(z - _Z * spread), np.tanh(z + _Z * spread)
-        advice = _spend_advice(correlation)
-        p_value = float(2.0 * norm.sf(abs(z) * np.sqrt(x.size - 3.0)))
-        rows.append((measure, int(x.size), correlation, float(low), float(high), p_value, advice))
-    return pd.DataFrame(rows, columns=["measure", "users", "correlation", "low", "high", "p_value", "advice"])
-
-
-def _spend_advice(correlation: float) -> str:
-    more = "more" if correlation > 0 else "less"
-    if abs(correlation) < 0.1:
-        return "Spend and frequency are nearly independent: GammaGamma is fit for use."
-    if abs(correlation) < 0.3:
-        return f"Frequent buyers spend a little {more} an order: GammaGamma is fit for ranking, totals shift somewhat."
-    return f"Frequent buyers spend {more} an order: fit GammaGamma apart for rare and frequent buyers."
 
 
 def _check_fitted(what: str, fitted: object) -> None:

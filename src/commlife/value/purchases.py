@@ -281,6 +281,14 @@ class FittedPurchaseModel(Fitted):
             axes += [self._shift(values, step * row) for row in np.eye(len(self.effects.values))]
         return [(p * np.exp(axis), p * np.exp(-axis)) for axis in axes]
 
+    def _errors(self, users: int, stratum: Index | None) -> tuple[Index, Array]:
+        """Covariances of the log parameters (and coefficients), and which one holds for each user."""
+        if self.groups is not None and stratum is not None:
+            # The model's groups err apart from one another; users of none err as the parameters of all do.
+            return stratum, np.concatenate([np.array(self.groups.log_covariance), np.array(self.log_covariance)[None]])
+        covariance = np.array(self.log_covariance if self.effects is None else self.effects.covariance)
+        return np.zeros(users, dtype=np.intp), covariance[None]
+
     def _carried(self, slopes: list[Array], codes: Index, n: int, stratum: Index | None) -> Array:
         """Variance of the totals of ``n`` groups (codes, -1 for none) and of all, by the errors of the parameters.
 
@@ -290,19 +298,14 @@ class FittedPurchaseModel(Fitted):
             n: Number of groups.
             stratum: Stratum of each user; None if all share one.
         """
-        if self.groups is None or stratum is None:
-            covariance = np.array(self.log_covariance if self.effects is None else self.effects.covariance)
-            strata, covariances = np.zeros(codes.size, dtype=np.intp), covariance[None]
-        else:  # the groups of the model err apart from one another, those that were not seen as all do
-            strata = stratum
-            covariances = np.concatenate([np.array(self.groups.log_covariance), np.array(self.log_covariance)[None]])
+        strata, covariances = self._errors(codes.size, stratum)
         # One cell for each stratum of each group that occurs; the last group is everybody.
         known = codes >= 0
         keys = np.concatenate([codes[known] * len(covariances) + strata[known], n * len(covariances) + strata])
         cells, cell = np.unique(keys, return_inverse=True)
         sums = np.stack([np.bincount(cell, np.concatenate([slope[known], slope]), cells.size) for slope in slopes])
         of_cell = np.einsum("ic,cij,jc->c", sums, covariances[cells % len(covariances)], sums)
-        answer: Array = np.bincount(cells // len(covariances), of_cell, n + 1)
+        answer: Array = np.bincount(cells // len(covariances), of_cell, n + 1).astype(np.float64)
         return answer
 
     def _shift(self, values: Array, coefficients: Array) -> Array:

@@ -18,8 +18,8 @@ from scipy.special import ndtri
 from commlife.errors import ConfigError, ModelWarning
 from commlife.orders.calendar import Timestamp
 from commlife.value.gamma_gamma import FittedGammaGamma
-from commlife.value.groups import labels_of
-from commlife.value.histories import read_summary
+from commlife.value.groups import Label, labels_of
+from commlife.value.histories import Index, read_summary
 from commlife.value.lifetime import moments, terms_of
 from commlife.value.purchases import FittedPurchaseModel, _share
 
@@ -143,7 +143,8 @@ def value_totals(
     extra = tuple(dict.fromkeys([*purchases.spec.columns, *([] if by is None else [by])]))
     summary = read_summary(data, as_of=as_of, spend=True, extra=extra, what="value_totals")
     if by is None:
-        codes, labels = np.full(len(summary), -1, dtype=np.intp), []
+        codes: Index = np.full(len(summary), -1, dtype=np.intp)
+        labels: list[Label] = []
     else:
         codes, labels = labels_of(summary, by)
     predictions = purchases._predictions(summary)
