@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
@@ -173,3 +175,52 @@ def test_wrong_quadrants_are_refused(value, churn, more, told):
 def test_nobody_in_both():
     with pytest.raises(cl.InsufficientDataError, match="share none"):
         quadrants(VALUE, CHURN.assign(user_id=CHURN["user_id"] + 10))
+
+
+@FEWER
+@given(st.integers(0, 10**6), st.sampled_from(["weighted", "pca"]), st.randoms())
+def test_laws_of_the_indices(seed, method, rng):
+    """Row order, other names, later rows and another currency change no loyalty and no value."""
+    frame = export(seed)
+    as_of = "2025-03-01"
+    specs = (Loyalty(n_periods=6), ValueIndex(rfm=RFM(n_bins=3, cuts={"frequency": [1, 3]}), method=method))
+
+    def read(rows, back=None):
+        log = cl.OrderLog.from_frame(rows, **NAMES)
+        loyalty = specs[0].fit(log, as_of=as_of).index
+        fitted = specs[1].fit(log, as_of=as_of)
+        value = fitted.transform(log, as_of=as_of)
+        both = loyalty.merge(value, on="user_id")
+        if back is not None:
+            both["user_id"] = both["user_id"].map(back)
+        return both.sort_values("user_id", ignore_index=True)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", cl.FewerBinsWarning)
+        one = read(frame)
+        assert (frame["t"] >= as_of).any()
+        pd.testing.assert_frame_equal(one, read(frame[frame["t"] < as_of]))
+        pd.testing.assert_frame_equal(one, read(frame.sample(frac=1.0, random_state=rng.randrange(2**31))))
+        users = list(range(60))
+        rng.shuffle(users)
+        back = {new: old for old, new in enumerate(users)}
+        pd.testing.assert_frame_equal(one, read(frame.assign(u=np.array(users)[frame["u"]]), back))
+        dear = read(frame.assign(m=(frame["m"] * 100).round()))
+        pd.testing.assert_frame_equal(one, dear)
+
+
+@FEWER
+@given(st.integers(0, 10**6), st.randoms())
+def test_quadrants_are_a_partition_that_no_name_decides(seed, rng):
+    drawn = np.random.default_rng(seed)
+    n = int(drawn.integers(1, 40))
+    value = pd.DataFrame({"user_id": range(n), "value_index": drawn.integers(0, 5, n) / 4})
+    churn = pd.DataFrame({"user_id": range(n), "churn_index": drawn.integers(0, 5, n) / 4})
+    made = quadrants(value, churn)
+    assert made.table["users"].sum() == n
+    assert made.table["share"].sum() == pytest.approx(1)
+    users = list(range(n))
+    rng.shuffle(users)
+    other = quadrants(value.assign(user_id=users), churn.assign(user_id=users).sample(frac=1.0, random_state=seed))
+    assert made.table.equals(other.table)
+    assert other.users.set_index("user_id").loc[users, "quadrant"].tolist() == made.users["quadrant"].tolist()
