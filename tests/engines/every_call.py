@@ -294,6 +294,26 @@ def _user_table(log: cl.OrderLog, e: Export) -> Answer:
     return {"users": cl.user_table(log, as_of=e.as_of, rfm=rfm, lifecycle=_LIFE.fit(log, as_of=e.as_of))}
 
 
+def _tags(log: cl.OrderLog, e: Export) -> Answer:
+    tags = cl.user_tags(log, as_of=e.as_of, window="56D", history=3, min_orders=2, min_gaps=2)
+    answer = {"users": tags.users, "tags": tags.tags}
+    if tags.due is not None:
+        answer["due"] = tags.due
+        answer["cycles"] = cl.repurchase_cycles(log, as_of=e.as_of, min_gaps=2)
+    return answer
+
+
+def _kinds(log: cl.OrderLog, e: Export) -> Answer:
+    types = cl.BehaviourTypes(n_types=2).fit(log, as_of=e.as_of)
+    answer = {"types": types.table, "members": types.transform(log, as_of=e.as_of)}
+    if log.has("category"):
+        groups = cl.interest_groups(log, as_of=e.as_of, max_size=10, min_orders=2, permutations=19)
+        answer |= {"groups": groups.table, "grouped": groups.users}
+    calls = pd.DataFrame({"user_id": sorted(e.frame["phone"].unique())[::3], "called_at": f"{e.earlier} 10:00"})
+    read = cl.outreach_readout(calls, log, as_of=e.as_of, channel=None, outcome=None, cost=1.0)
+    return answer | {"read": read.table, "balance": read.balance}
+
+
 CALLS: dict[str, Callable[[cl.OrderLog, Export], Answer]] = {
     "lines": _lines,
     "cleaning": _cleaning,
@@ -302,6 +322,8 @@ CALLS: dict[str, Callable[[cl.OrderLog, Export], Answer]] = {
     "lifecycle": _lifecycle,
     "indices": _indices,
     "calls": _calls,
+    "tags": _tags,
+    "kinds": _kinds,
     "cohorts": _cohorts,
     "accounting": _accounting,
     "alerts": _alerts,
@@ -314,7 +336,7 @@ CALLS: dict[str, Callable[[cl.OrderLog, Export], Answer]] = {
 _NOT_ON = {
     "market": {"alerts"},
     "clock_changes": {"cleaning", "alerts", "user_table"},
-    "far_dates": {"cleaning", "calls", "alerts", "panel", "horizon", "user_table", "indices"},
+    "far_dates": {"cleaning", "calls", "alerts", "panel", "horizon", "user_table", "indices", "tags", "kinds"},
     "fallen_retention": set(CALLS) - {"alerts"},
 }
 

@@ -28,6 +28,7 @@ BEHAVIOUR: dict[str, tuple[str | None, str]] = {
     "categories": ("category", "different categories bought"),
     "discount_share": ("discounts", "share of lines at a discount, pulled towards that of all"),
 }
+"""The numbers that :class:`~commlife.segments.BehaviourTypes` can use: what each needs of the log, and what it is."""
 #: Orders (or lines) of all users by which a user's share is pulled towards theirs: few orders say little.
 _PRIOR = 4.0
 

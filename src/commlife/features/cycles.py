@@ -60,7 +60,8 @@ def repurchase_cycles(
         >>> cycles.columns.tolist()
         ['user_id', 'category', 'gaps', 'last_bought', 'cycle_days', 'next_due', 'due_from', 'due_until', 'overdue']
     """
-    return log.give(cycles_plan(log, day_number(as_of), min_gaps=min_gaps, coverage=coverage, level=level))
+    plan = cycles_plan(log, day_number(as_of), min_gaps=min_gaps, coverage=coverage, level=level)
+    return log.give(plan, sort=["user_id", level])
 
 
 def cycles_plan(

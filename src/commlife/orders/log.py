@@ -324,8 +324,9 @@ class OrderLog:
         """The lines kept, under canonical names, in the input's own kind of frame; amounts are float64 major units."""
         return self.give(_facts.shown_lines(self), sort=False)
 
-    def give(self, frame: nw.LazyFrame[Any], *, sort: bool = True) -> Any:
-        """A result in the input's own kind of frame; eager ones are sorted by user_id."""
+    def give(self, frame: nw.LazyFrame[Any], *, sort: bool | Sequence[str] = True) -> Any:
+        """A result in the input's own kind of frame; eager ones are sorted by user_id, or by the columns named."""
+        keys = ["user_id"] if sort is True else list(sort or ())
         if self._lazy:
             return nw.to_native(frame)
         if self._pandas_types is not None:
@@ -333,10 +334,10 @@ class OrderLog:
             table = _engine.collect(frame)
             known = {name: dtype for name, dtype in self._pandas_types.items() if name in table.columns}
             table = table.astype({name: dtype for name, dtype in known.items() if not table[name].isna().any()})
-            return table.sort_values("user_id", ignore_index=True) if sort else table
+            return table.sort_values(keys, ignore_index=True) if keys else table
         eager = frame.collect()
-        if sort:
-            eager = eager.sort("user_id")
+        if keys:
+            eager = eager.sort(*keys)
         native = nw.to_native(eager)
         return native.reset_index(drop=True) if eager.implementation is nw.Implementation.PANDAS else native
 

@@ -141,6 +141,9 @@ class ContactLists:
         """The sizes of the lists."""
         return self.table.copy()
 
+    def _repr_html_(self) -> str:
+        return f"<p>{self!r}</p>" + self.table.to_html(index=False, float_format="{:,.4g}".format, na_rep="")
+
     def __repr__(self) -> str:
         told = ", ".join(f"{row.users:,} {row.list}" for row in self.table.itertuples())
         return f"ContactLists({told})"

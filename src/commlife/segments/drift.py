@@ -43,6 +43,9 @@ class Drift:
         """Whether a dimension's verdict is to refit."""
         return bool((self.table["verdict"] == "refit").any())
 
+    def _repr_html_(self) -> str:
+        return f"<p>{self!r}</p>" + self.table.to_html(index=False, float_format="{:,.4g}".format, na_rep="")
+
     def __repr__(self) -> str:
         rows = (f"{row.dimension} {row.psi:.3f} {row.verdict}" for row in self.table.itertuples())
         return f"Drift({', '.join(rows)})"

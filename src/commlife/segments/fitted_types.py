@@ -202,6 +202,9 @@ class FittedBehaviourTypes(Fitted):
 
         return draw_types(self, ax)
 
+    def _repr_html_(self) -> str:
+        return f"<p>{self!r}</p>" + self.table.to_html(index=False, float_format="{:,.4g}".format, na_rep="")
+
     def __repr__(self) -> str:
         told = "; ".join(f"{name} ({n:,})" for name, n in zip(self.names, self.users_of_type, strict=True))
         return f"FittedBehaviourTypes({len(self.types)} types of {self.fitted_on.users:,} users: {told})"

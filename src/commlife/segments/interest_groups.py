@@ -58,6 +58,9 @@ class InterestGroups:
         """The table of groups."""
         return self.table.copy()
 
+    def _repr_html_(self) -> str:
+        return f"<p>{self!r}</p>" + self.table.to_html(index=False, float_format="{:,.4g}".format, na_rep="")
+
     def __repr__(self) -> str:
         held = int(self.table["users"].sum())
         random = round(self.table["random_cohesion"].mean(), 2) + 0.0  # no -0.00

@@ -34,6 +34,7 @@ __all__ = ["ACTIONS", "STATES", "FittedLifecycle", "Lifecycle", "fitted_of_flows
 
 #: The states, in the order of a life; the first four make the base.
 STATES = ("new", "existing", "active", "returned", "silent", "churned")
+"""The states of a lifecycle, in the order of a life; the first four make the base."""
 State = Literal["new", "existing", "active", "returned", "silent", "churned"]
 
 #: What to do with the users in a state, in English and Chinese.
@@ -45,6 +46,7 @@ ACTIONS: dict[str, dict[str, str]] = {
     "silent": {"en": "Call back now, while a return is likely.", "zh": "趁可能回归，立即回访。"},
     "churned": {"en": "Broad campaigns only; no calls.", "zh": "仅随大促触达，不投入人工。"},
 }
+"""What to do with the users in each state: from state to language (``"en"``, ``"zh"``) to sentence."""
 
 _DAY = 86_400_000_000  # microseconds
 #: Makes every index of a period positive, so that engines which truncate a division and engines which floor it agree.
@@ -180,6 +182,9 @@ class FittedLifecycle:
         if kind not in ("stocks", "flows"):
             raise ConfigError.unknown_name("kind", kind, ("stocks", "flows"))
         return draw_lifecycle(self, ax) if kind == "stocks" else draw_flows(self, ax)
+
+    def _repr_html_(self) -> str:
+        return f"<p>{self!r}</p>" + self.wide().tail(8).to_html()
 
     def __repr__(self) -> str:
         newest = self.counts[self.counts["period"] == self.counts["period"].max()].groupby("state")["users"].sum()

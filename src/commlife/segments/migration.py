@@ -52,6 +52,9 @@ class Migration:
 
         return draw_migration(self, ax)
 
+    def _repr_html_(self) -> str:
+        return f"<p>{self!r}</p>" + self.table.to_html(index=False, float_format="{:,.4g}".format, na_rep="")
+
     def __repr__(self) -> str:
         moved = self.table.loc[self.table["from_segment"] != self.table["to_segment"], "users"].sum()
         return f"Migration({int(self.table['users'].sum()):,} users, {int(moved):,} of them changed segment)"

@@ -82,6 +82,9 @@ class OutreachReadout:
 
         return draw_outreach(self, ax)
 
+    def _repr_html_(self) -> str:
+        return f"<p>{self!r}</p>" + self.table.to_html(index=False, float_format="{:,.4g}".format, na_rep="")
+
     def __repr__(self) -> str:
         return f"OutreachReadout({int(self.table['contacts'].iloc[-1]):,} contacts. {self.verdict})"
 

@@ -52,6 +52,9 @@ class Quadrants:
 
         return draw_quadrants(self, ax)
 
+    def _repr_html_(self) -> str:
+        return f"<p>{self!r}</p>" + self.table.to_html(index=False, float_format="{:,.4g}".format, na_rep="")
+
     def __repr__(self) -> str:
         told = ", ".join(f"{row.users:,} {row.quadrant}" for row in self.table.itertuples())
         return f"Quadrants({told})"

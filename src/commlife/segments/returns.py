@@ -101,6 +101,9 @@ class ReturnCurve:
 
         return draw_returns(self, ax)
 
+    def _repr_html_(self) -> str:
+        return f"<p>{self!r}</p>" + self.table.to_html(index=False, float_format="{:,.4g}".format, na_rep="")
+
     def __repr__(self) -> str:
         return f"ReturnCurve({len(self.table)} gaps of {self.period}, returns within {self.within})"
 

@@ -43,6 +43,9 @@ class SegmentSummary:
 
         return draw_grid(self, ax)
 
+    def _repr_html_(self) -> str:
+        return f"<p>{self!r}</p>" + self.table.to_html(index=False, float_format="{:,.4g}".format, na_rep="")
+
     def __repr__(self) -> str:
         held = self.table[self.table["users"] > 0]
         return f"SegmentSummary({int(held['users'].sum()):,} users in {len(held)} of {len(self.table)} segments)"

@@ -30,6 +30,7 @@ TAGS = {
     "buying_style": "price_sensitive, quality_seeking, experience_first or balanced",
     "time_habit": "the part of the week in which she surely orders more often than her community",
 }
+"""The tags of :func:`user_tags`, and what each says."""
 
 _DAY_US = 86_400_000_000
 _COLUMNS = ("user_id", "tag", "value", "since", "changed_from", *leanings.EVIDENCE)
@@ -63,6 +64,9 @@ class UserTags:
     def to_frame(self) -> Any:
         """The users."""
         return self.users
+
+    def _repr_html_(self) -> str:
+        return f"<p>{self!r}</p>" + self.counts.to_html(index=False, float_format="{:,.4g}".format, na_rep="")
 
     def __repr__(self) -> str:
         told = self.counts.groupby("tag", sort=False)["users"].sum()
@@ -150,8 +154,8 @@ def user_tags(
     )  # fmt: skip
     return UserTags(
         users=log.give(_wide(everybody, parts, due, day)),
-        tags=_sorted(log, whole, ["user_id", "tag"]),
-        due=None if due is None else _sorted(log, due, ["user_id", "category"]),
+        tags=log.give(whole, sort=["user_id", "tag"]),
+        due=None if due is None else log.give(due, sort=["user_id", "category"]),
         counts=counts,
         as_of=day_text(day),
     )
@@ -203,9 +207,3 @@ def _wide(
     first = ahead.join(soonest, on=["user_id", "next_due"], how="inner")
     first = first.group_by("user_id", "next_due").agg(nw.col("category").min().alias("due_category"))
     return wide.join(first.select("user_id", "due_category", "next_due"), on="user_id", how="left")
-
-
-def _sorted(log: OrderLog, plan: nw.LazyFrame[Any], keys: list[str]) -> Any:
-    if not _engine.is_eager(plan) or log._lazy:
-        return log.give(plan)
-    return log.give(plan.sort(*keys), sort=False)
