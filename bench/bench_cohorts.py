@@ -4,6 +4,7 @@ Run: python bench/bench_cohorts.py speed [orders]      CPU seconds, best of 3, e
      python bench/bench_cohorts.py alerts [seeds]      operating figures over sizes and drops, cells drawn directly
      python bench/bench_cohorts.py community [seeds]   the same through make_community, from the order log on
      python bench/bench_cohorts.py planner [seeds]     intervals of the planner against known responses
+     python bench/bench_cohorts.py docs                the kept figures of alerts, written into the documentation
 """
 
 from __future__ import annotations
@@ -231,6 +232,54 @@ def community(seeds: int) -> None:
     print(f"false alarms: {table['false_in_4_weeks'].sum()} in {4 * seeds} healthy weeks")
 
 
+BEGIN, END = "<!-- operating figures: begin -->", "<!-- operating figures: end -->"
+
+
+def operating_table(kept: pd.DataFrame) -> str:
+    """The kept figures of ``alerts`` as the table that the documentation shows."""
+    lines = [
+        "| newcomers a week | swing | to 35% | to 30% | to 25% | to 20% | false alarms in 1,000 healthy weeks |",
+        "|---:|---:|---:|---:|---:|---:|---:|",
+    ]
+    for row in kept.to_dict("records"):
+        found = " | ".join(f"{row[f'found_at_{drop:.2f}'] / row['weeks']:.0%}" for drop in DROPS)
+        false = 1_000 * row["false_alarms"] / row["weeks"]
+        lines.append(f"| {row['newcomers']:.0f} | {row['rho']:g} | {found} | {false:.1f} |")
+    return "\n".join(lines)
+
+
+def docs(_: int) -> None:
+    """Write the kept figures into the documentation, as a table and as a picture."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot as plt
+
+    kept = pd.read_csv(RESULTS / "alerts.csv")
+    folder = Path(__file__).parents[1] / "docs"
+    page = folder / "explanation" / "retention.md"
+    before, _, rest = page.read_text(encoding="utf-8").partition(BEGIN)
+    after = rest.partition(END)[2]
+    page.write_text(f"{before}{BEGIN}\n{operating_table(kept)}\n{END}{after}", encoding="utf-8")
+    figure, axes = plt.subplots(1, len(SWINGS), figsize=(11, 3.6), sharey=True, layout="constrained")
+    strokes = (("#999999", ":", "o"), ("#e69f00", "-.", "s"), ("#0072b2", "-", "D"), ("#d55e00", "--", "^"))
+    for ax, rho in zip(axes, SWINGS, strict=True):
+        mine = kept.loc[kept["rho"] == rho]
+        for drop, (colour, stroke, marker) in zip(DROPS, strokes, strict=True):
+            share = mine[f"found_at_{drop:.2f}"] / mine["weeks"]
+            ax.plot(mine["newcomers"], share, color=colour, linestyle=stroke, marker=marker, label=f"40% to {drop:.0%}")
+        ax.axhline(0.95, color="0.7", linewidth=0.8)
+        ax.set_xscale("log")
+        ax.set_xticks(SIZES, [str(size) for size in SIZES])
+        ax.minorticks_off()
+        ax.set_xlabel("newcomers a week")
+        ax.set_title("pure chance" if rho == 0 else f"swing {rho:g}")
+        ax.yaxis.set_major_formatter("{x:.0%}")
+    axes[0].set_ylabel("found in the first week")
+    axes[0].legend(fontsize=8, loc="upper left")
+    figure.savefig(folder / "images" / "alert-power.png", dpi=110)
+
+
 def planner(seeds: int) -> None:
     """Known responses of simulated communities against the planner's intervals, and its promises against outcomes."""
     from scipy import stats
@@ -283,6 +332,6 @@ if __name__ == "__main__":
     number = (
         int(sys.argv[2])
         if len(sys.argv) > 2
-        else {"speed": 2_000_000, "alerts": 2_000, "community": 200, "planner": 400}[what]
+        else {"speed": 2_000_000, "alerts": 2_000, "community": 200, "planner": 400, "docs": 0}[what]
     )
-    {"speed": speed, "alerts": alerts, "community": community, "planner": planner}[what](number)
+    {"speed": speed, "alerts": alerts, "community": community, "planner": planner, "docs": docs}[what](number)

@@ -80,6 +80,28 @@ def test_by_group():
     assert retention_curve(table_of({"all": [[100, 50, 30, 20, 15]]})).plot(ax=axes) is axes
 
 
+def test_each_cohort_may_have_its_own_curve():
+    """Each equals the curve of a table with that cohort alone; the young one is listed, not guessed."""
+    cohorts = [[1000, 631, 468, 382, 326, 289, 262, 241], [1000, 869, 743, 653, 593, 551], [100, 40]]
+    curve = retention_curve(table_of({"all": cohorts}), per="cohort")
+    for place in (0, 1):
+        alone = retention_curve(table_of({"all": [cohorts[place]]}))
+        mine = curve.parameters.iloc[place]
+        assert mine[["alpha", "beta"]].tolist() == alone.parameters.iloc[0][["alpha", "beta"]].tolist()
+        rows = curve.curve[curve.curve["cohort"] == mine["cohort"]]
+        assert rows["projected"].tolist() == alone.curve["projected"].tolist()
+        assert rows["observed"].dropna().tolist() == [users / cohorts[place][0] for users in cohorts[place]]
+    assert curve.by == ("cohort",)
+    assert curve.unprojected["ages"].tolist() == [2]
+    assert curve.parameters["holdout_error"].notna().all()
+    labels = [text.get_text() for text in curve.plot().get_legend().get_texts()]
+    assert labels == [str(day)[:10] for day in curve.parameters["cohort"]]
+    with pytest.raises(cl.InsufficientDataError, match="no cohort of"):
+        retention_curve(table_of({"all": [[10, 5]]}), per="cohort")
+    with pytest.raises(cl.ConfigError, match="per 'week' is unknown"):
+        retention_curve(table_of({"all": cohorts}), per="week")
+
+
 def test_short_curves_have_no_holdout():
     curve = retention_curve(table_of({"all": [[100, 50, 30, 20]]}))
     assert np.isnan(curve.parameters["holdout_error"].iloc[0])

@@ -139,6 +139,32 @@ def test_words_and_columns():
     assert str(fitted) == repr(fitted)
 
 
+def test_elasticities_are_slopes_of_logarithms():
+    """One percent more at the typical value, by a small difference: of new payers, and of retention."""
+    frame = history().assign(rain=lambda each: each["rain"] + 10)
+    fitted = SPEC.fit(frame)
+    table = fitted.to_frame().set_index(["outcome", "covariate"])
+    unit, step = fitted.unit[0], 1e-5
+
+    def log_new(spend):
+        return fitted.new_payers.coefficients[0] * np.log1p(spend / unit)
+
+    slope = (log_new(unit * (1 + step)) - log_new(unit)) / step
+    assert table.loc[("new_payers", "spend"), "elasticity"] == pytest.approx(slope, rel=1e-4)
+    mean, rain = fitted.retention.mean, fitted.centre[1]
+    logit = np.log(mean / (1 - mean))
+
+    def log_kept(more):
+        return -np.log1p(np.exp(-(logit + fitted.retention.coefficients[1] * rain * more)))
+
+    slope = (log_kept(step) - log_kept(0.0)) / step
+    row = table.loc[("retention", "rain")]
+    assert row["elasticity"] == pytest.approx(slope, rel=1e-3)
+    assert row["elasticity_low"] < row["elasticity"] < row["elasticity_high"]
+    cold = SPEC.fit(frame.assign(rain=frame["rain"] - 20)).to_frame()
+    assert cold["elasticity"].isna().tolist() == [False, True, False, True]
+
+
 def test_rows_and_names_do_not_matter():
     frame = history()
     a = SPEC.fit(frame)

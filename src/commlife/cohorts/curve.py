@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 __all__ = ["RetentionCurve", "retention_curve"]
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
+
+Per = Literal["group", "cohort"]
 
 _LEAST_AGES = 3
 _Z = 1.959963984540054
@@ -36,11 +38,14 @@ class RetentionCurve:
         parameters: One row a group: ``alpha, beta`` of the beta distribution of the chance to leave in a period,
             ``holdout_ages`` and ``holdout_error``: the mean absolute error, in percentage points, of a curve fitted
             without the newest ages of every cohort, on those ages.
+        by: What a curve is of: the attributes of the table, and ``"cohort"`` where each cohort has its own.
+        unprojected: Cohorts too young, or too uniform, for a curve of their own: ``by`` and ``ages`` seen.
     """
 
     curve: pd.DataFrame
     parameters: pd.DataFrame
     by: tuple[str, ...]
+    unprojected: pd.DataFrame = field(repr=False)
 
     def __repr__(self) -> str:
         error = self.parameters["holdout_error"].mean()
@@ -57,7 +62,7 @@ class RetentionCurve:
         return curve_lines(self, ax=ax)
 
 
-def retention_curve(table: CohortTable, *, horizon: int = 12, holdout: int = 2) -> RetentionCurve:
+def retention_curve(table: CohortTable, *, horizon: int = 12, holdout: int = 2, per: Per = "group") -> RetentionCurve:
     """Survival by age with an interval, and its projection by the shifted-beta-geometric model.
 
     Each user leaves with an own constant chance in each period, and chances differ by a beta distribution: that alone
@@ -68,6 +73,8 @@ def retention_curve(table: CohortTable, *, horizon: int = 12, holdout: int = 2) 
         table: A cohort table of ``measure="streak"`` by first order.
         horizon: The last age of the projection.
         holdout: Newest ages of each cohort that the check of the projection leaves out.
+        per: ``"group"``: one curve for all cohorts of a group; ``"cohort"``: each cohort its own, those that are too
+            young for one left out and listed in ``unprojected``.
 
     Returns:
         The :class:`RetentionCurve`.
@@ -87,17 +94,22 @@ def retention_curve(table: CohortTable, *, horizon: int = 12, holdout: int = 2) 
         >>> curve.to_frame()["projected"].is_monotonic_decreasing
         True
     """
-    _check(table, horizon, holdout)
-    by = table.question.by
+    _check(table, horizon, holdout, per)
+    keys = [*table.question.by, "cohort"]
+    by = tuple(keys) if per == "cohort" else table.question.by
     complete = table.cells.loc[table.cells["size"] > 0]
-    keys = [*by, "cohort"]
     groups = complete.groupby(list(by), dropna=False, sort=True) if by else [((), complete)]
     curves: list[pd.DataFrame] = []
     parameters: list[dict[str, Any]] = []
+    unprojected: list[dict[str, Any]] = []
     for name, cells in groups:
         labels: dict[str, Any] = dict(zip(by, name if isinstance(name, tuple) else (name,), strict=True))
         survivors = [mine.sort_values("age")["users"].to_numpy() for _, mine in cells.groupby(keys, dropna=False)]
-        logs, covariance = _fit(*_counts(survivors), labels)
+        lost, kept = _counts(survivors)
+        if per == "cohort" and not _can_be_fitted(lost, kept):
+            unprojected.append({**labels, "ages": len(lost)})
+            continue
+        logs, covariance = _fit(lost, kept, labels)
         error, ages = _held_out(survivors, holdout)
         last = max(horizon, int(cells["age"].max()))
         projected, spread = _survival(logs, covariance, last)
@@ -107,13 +119,22 @@ def retention_curve(table: CohortTable, *, horizon: int = 12, holdout: int = 2) 
         curves.append(frame.assign(**labels))
         row = {"alpha": float(np.exp(logs[0])), "beta": float(np.exp(logs[1]))}
         parameters.append({**labels, **row, "holdout_ages": ages, "holdout_error": error})
-    seen = table.pooled().rename(columns={"rate": "observed"}).drop(columns="cohorts")
+    if not curves:
+        raise InsufficientDataError(
+            f"retention_curve: no cohort of {table!r} has {_LEAST_AGES} complete ages with users who left and users "
+            'who stayed. Use per="group", a shorter period, or a later as_of.'
+        )
+    seen = complete if per == "cohort" else table.pooled().drop(columns="cohorts")
+    seen = seen.rename(columns={"rate": "observed"})
     whole = pd.concat(curves, ignore_index=True).merge(seen, on=[*by, "age"], how="left")
     columns = [*by, "age", "users", "size", "observed", "low", "high", "projected", "projected_low", "projected_high"]
-    return RetentionCurve(whole[columns], pd.DataFrame(parameters), by)
+    left_out = pd.DataFrame(unprojected, columns=[*by, "ages"])
+    return RetentionCurve(whole[columns], pd.DataFrame(parameters), by, left_out)
 
 
-def _check(table: Any, horizon: Any, holdout: Any) -> None:
+def _check(table: Any, horizon: Any, holdout: Any, per: Any) -> None:
+    if per not in get_args(Per):
+        raise ConfigError.unknown_name("retention_curve: per", per, get_args(Per))
     if not isinstance(table, CohortTable):
         raise ConfigError(f"retention_curve takes a CohortTable, from cohort_table; seen {type(table).__name__}.")
     if table.question.measure != "streak" or table.question.cohort != "first_order":
@@ -136,9 +157,14 @@ def _counts(survivors: list[Floats]) -> tuple[Floats, Floats]:
     return lost, kept
 
 
+def _can_be_fitted(lost: Floats, kept: Floats) -> bool:
+    """Whether there are ages enough, somebody left, and somebody stayed."""
+    return len(lost) >= _LEAST_AGES and lost.sum() > 0 and lost[2:].sum() + kept[1:].sum() > 0
+
+
 def _fit(lost: Floats, kept: Floats, labels: dict[str, Any]) -> tuple[Floats, Floats]:
     """Logs of alpha and beta by maximum likelihood, and their covariance."""
-    if len(lost) < _LEAST_AGES or lost.sum() == 0 or lost[2:].sum() + kept[1:].sum() == 0:
+    if not _can_be_fitted(lost, kept):
         who = ", ".join(str(value) for value in labels.values()) or "the table"
         raise InsufficientDataError(
             f"retention_curve needs {_LEAST_AGES} complete ages, with users who left and users who stayed; {who} has "

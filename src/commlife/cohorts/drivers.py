@@ -274,6 +274,8 @@ class FittedRetentionDrivers(Fitted):
             ``outcome, covariate, coefficient, low, high`` (95%, on the scale of the link, per unit of the covariate or
             of log(1 + value / unit)), ``p_value``, ``effect, effect_low, effect_high`` (of one standard deviation more:
             percent of new payers, or percentage points of retention at its mean), ``unit`` (percent or points),
+            ``elasticity, elasticity_low, elasticity_high`` (percent of the outcome for one percent more of the
+            covariate, at its typical value and the outcome's mean; null where that value is not above 0),
             ``direction`` (more, less, or unclear), ``basis`` (association or experiment), ``sentence``.
         """
         rows = []
@@ -288,6 +290,7 @@ class FittedRetentionDrivers(Fitted):
         coefficient = fit.coefficients[place]
         ends = (coefficient, coefficient - _Z * error, coefficient + _Z * error)
         effect, low, high = (self._shown(outcome, fit.mean, end * self.spread[place]) for end in ends)
+        elastic = [self._elasticity(outcome, fit.mean, end, place, name) for end in ends]
         unit = "percent" if outcome == "new_payers" else "points"
         direction = "more" if ends[1] > 0 else "less" if ends[2] < 0 else "unclear"
         tested = name in self.spec.evidence.get(outcome, {})  # type: ignore[call-overload]
@@ -305,10 +308,18 @@ class FittedRetentionDrivers(Fitted):
             "effect_low": low,
             "effect_high": high,
             "unit": unit,
+            **dict(zip(("elasticity", "elasticity_low", "elasticity_high"), elastic, strict=True)),
             "direction": direction,
             "basis": "experiment" if tested else "association",
             "sentence": f"One standard deviation more of {name} {verb} {shown} (95%: {low:+.1f} to {high:+.1f}).",
         }
+
+    def _elasticity(self, outcome: str, mean: float, coefficient: float, place: int, name: str) -> float:
+        """Slope of log outcome by log covariate: at the unit, the typical value, of a logarithm; else at the mean."""
+        typical = 0.5 if name in self.spec.log else self.centre[place]
+        if typical <= 0:
+            return float("nan")
+        return coefficient * typical * (1.0 if outcome == "new_payers" else 1.0 - mean)
 
     @staticmethod
     def _shown(outcome: str, mean: float, step: float) -> float:

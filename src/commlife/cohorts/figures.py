@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -159,7 +160,8 @@ def curve_lines(curve: RetentionCurve, *, ax: Axes | None) -> Axes:
     by = list(curve.by)
     groups = curve.curve.groupby(by, dropna=False, sort=True) if by else [("all", curve.curve)]
     for place, (name, mine) in enumerate(groups):
-        label = ", ".join(str(part) for part in name) if isinstance(name, tuple) else str(name)
+        parts = name if isinstance(name, tuple) else (name,)
+        label = ", ".join(f"{part:%Y-%m-%d}" if isinstance(part, dt.datetime) else str(part) for part in parts)
         colour = _COLOURS[place % len(_COLOURS)]
         stroke, marker = _STROKES[place % len(_STROKES)], _MARKERS[place % len(_MARKERS)]
         ax.plot(mine["age"], mine["projected"], color=colour, linestyle=stroke)
