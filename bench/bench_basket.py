@@ -83,6 +83,49 @@ def dense():
     return [row.tolist() for row in np.stack(columns, axis=1)]
 
 
+def click_stream():
+    """80,000 sessions of news pages: a few pages in most of them, lengths with a long tail (as Kosarak)."""
+    rng = np.random.default_rng(3)
+    lengths = np.minimum(1 + rng.pareto(1.3, 80_000) * 3, 600).astype(int)
+    weight = 1 / (np.arange(20_000) + 2.0) ** 1.2
+    item = rng.choice(20_000, int(lengths.sum()), p=weight / weight.sum())
+    return pd.DataFrame({"basket": np.repeat(np.arange(lengths.size), lengths), "item": item})
+
+
+def web_shop():
+    """60,000 short visits to 500 products on neighbouring pages (as BMS-WebView)."""
+    rng = np.random.default_rng(4)
+    lengths = np.minimum(rng.geometric(0.4, 60_000), 150)
+    centre = np.repeat(rng.choice(500, 60_000, p=(w := 1 / (np.arange(500) + 20.0)) / w.sum()), lengths)
+    item = (centre + np.rint(rng.laplace(0, 4, centre.size)).astype(int)) % 500
+    return pd.DataFrame({"basket": np.repeat(np.arange(60_000), lengths), "item": item})
+
+
+def board():
+    """3,196 rows of 37 attributes with 2 values, most of them lopsided (as Chess)."""
+    rng = np.random.default_rng(5)
+    share = rng.beta(8, 1, 37)
+    mood = rng.normal(0, 0.08, 3_196)[:, None]
+    value = (rng.random((3_196, 37)) > np.clip(share + mood, 0, 1)).astype(int) + 2 * np.arange(37)
+    return [row.tolist() for row in value]
+
+
+def accidents():
+    """30,000 rows of some 34 out of 470 facts, a dozen of which nearly always hold (as Accidents)."""
+    rng = np.random.default_rng(6)
+    share = np.concatenate([rng.uniform(0.75, 0.99, 12), rng.uniform(0.2, 0.6, 40), rng.uniform(0.001, 0.05, 418)])
+    hidden = rng.normal(0, 1, (30_000, 1)) * rng.normal(0, 0.5, 470)
+    chance = 1 / (1 + np.exp(-(np.log(share / (1 - share)) + hidden)))
+    return sp.csr_matrix(rng.random((30_000, 470)) < chance)
+
+
+def wide():
+    """2,000 rows of about 250 out of 4,000 items: few rows, long ones (as expression data)."""
+    rng = np.random.default_rng(7)
+    share = np.minimum(0.5, 40 / (np.arange(4_000) + 60.0))
+    return sp.csr_matrix(rng.random((2_000, 4_000)) < share)
+
+
 CASES = {
     "groceries 99": (groceries, 99),
     "groceries 10": (groceries, 10),
@@ -94,6 +137,11 @@ CASES = {
     "quest 24": (quest, 24),
     "dense 2000": (dense, 2_000),
     "dense 800": (dense, 800),
+    "click stream 600": (click_stream, 600),
+    "web shop 6": (web_shop, 6),
+    "board 2100": (board, 2_100),
+    "accidents 4500": (accidents, 4_500),
+    "wide 100": (wide, 100),
 }
 
 

@@ -12,16 +12,22 @@ if TYPE_CHECKING:
     from commlife import datasets as datasets
     from commlife.basket import AssociationRules as AssociationRules
     from commlife.basket import AttachRate as AttachRate
+    from commlife.basket import CrossSellEvaluation as CrossSellEvaluation
     from commlife.basket import FrequentItemsets as FrequentItemsets
     from commlife.basket import ItemsetsByGroup as ItemsetsByGroup
     from commlife.basket import association_rules as association_rules
     from commlife.basket import attach_rate as attach_rate
     from commlife.basket import contrast_itemsets as contrast_itemsets
     from commlife.basket import cross_sell_many as cross_sell_many
+    from commlife.basket import evaluate_cross_sell as evaluate_cross_sell
     from commlife.basket import frequent_itemsets as frequent_itemsets
     from commlife.basket import holdout_rules as holdout_rules
+    from commlife.basket import hot_pulls as hot_pulls
+    from commlife.basket import plot_contrast as plot_contrast
+    from commlife.basket import plot_heat as plot_heat
     from commlife.basket import product_heat as product_heat
     from commlife.basket import units_per_order as units_per_order
+    from commlife.basket.bundles import bundles as bundles
     from commlife.basket.cross_sell import cross_sell as cross_sell
     from commlife.churn import FittedSilenceModel as FittedSilenceModel
     from commlife.churn import HostFeatures as HostFeatures
@@ -264,15 +270,21 @@ _HOMES = {
     "basket": (
         "AssociationRules",
         "AttachRate",
+        "CrossSellEvaluation",
         "FrequentItemsets",
         "ItemsetsByGroup",
         "association_rules",
         "attach_rate",
+        "bundles",
         "contrast_itemsets",
         "cross_sell",
         "cross_sell_many",
+        "evaluate_cross_sell",
         "frequent_itemsets",
         "holdout_rules",
+        "hot_pulls",
+        "plot_contrast",
+        "plot_heat",
         "product_heat",
         "units_per_order",
     ),

@@ -99,11 +99,13 @@ def chi_squared_p(n: int, both: Longs, a: Longs, c: Longs) -> Floats:
     return p
 
 
-def fisher_p(n: int, both: Longs, a: Longs, c: Longs) -> Floats:
+def fisher_p(n: int | Longs, both: Longs, a: Longs, c: Longs) -> Floats:
     """One-sided p-value of Fisher's exact test: the chance of at least ``both`` if bought independently.
 
     The tail is summed outward from ``both``, on the side of the mean where terms fall, until they no longer count.
+    ``n`` may be another number for each table.
     """
+    n = np.broadcast_to(np.asarray(n, dtype=np.int64), both.shape)
     upper = n * both >= a * c
     high = _tail(n, both, a, c, step=1)
     low = _tail(n, both - 1, a, c, step=-1)
@@ -111,23 +113,23 @@ def fisher_p(n: int, both: Longs, a: Longs, c: Longs) -> Floats:
     return p
 
 
-def _tail(n: int, start: Longs, a: Longs, c: Longs, *, step: int) -> Floats:
+def _tail(n: Longs, start: Longs, a: Longs, c: Longs, *, step: int) -> Floats:
     """Sum of hypergeometric probabilities from ``start`` on, upwards or downwards, where that is away from the mean."""
     falling = n * start >= a * c if step > 0 else n * start < a * c
     going = np.flatnonzero((start >= np.maximum(0, a + c - n)) & (start <= np.minimum(a, c)) & falling)
-    k, side, other = (values[going].astype(np.float64) for values in (start, a, c))
-    term = np.exp(_log_choose(other, k) + _log_choose(n - other, side - k) - _log_choose(float(n), side))
+    k, side, other, n_of = (values[going].astype(np.float64) for values in (start, a, c, n))
+    term = np.exp(_log_choose(other, k) + _log_choose(n_of - other, side - k) - _log_choose(n_of, side))
     total: Floats = np.zeros(start.size)
     while going.size:
         total[going] += term
         # The next term is 0 at the end of the range, so that the sum stops there.
         if step > 0:
-            term = term * ((side - k) * (other - k)) / ((k + 1) * (n - side - other + k + 1))
+            term = term * ((side - k) * (other - k)) / ((k + 1) * (n_of - side - other + k + 1))
         else:
-            term = term * (k * (n - side - other + k)) / ((side - k + 1) * (other - k + 1))
+            term = term * (k * (n_of - side - other + k)) / ((side - k + 1) * (other - k + 1))
         k = k + step
         alive = term > total[going] * 1e-17
-        going, k, side, other, term = (values[alive] for values in (going, k, side, other, term))
+        going, k, side, other, n_of, term = (values[alive] for values in (going, k, side, other, n_of, term))
     return total
 
 

@@ -18,7 +18,7 @@ from commlife.errors import ConfigError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["cross_sell", "cross_sell_many"]
+__all__ = ["cross_sell", "cross_sell_many", "offers"]
 
 #: Cells of the table of baskets x items that is looked up at a time.
 _CELLS = 1 << 22
@@ -106,6 +106,14 @@ def cross_sell_many(
     frame = _frame(rules, rank, position, code)
     frame.insert(0, "basket", row)
     return frame
+
+
+def offers(
+    rules: AssociationRules, baskets: Iterable[Iterable[Any]], k: int, by: str
+) -> tuple[NDArray[np.int64], NDArray[np.int64], list[Any]]:
+    """Basket, rank (from 1) and item of each offer."""
+    row, rank, _, code = _best(rules, baskets, k, by)
+    return row, rank, [rules.sets.items[item] for item in code]
 
 
 def _best(

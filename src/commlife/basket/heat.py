@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from commlife.orders import OrderLog
 
-__all__ = ["product_heat"]
+__all__ = ["item_sums", "product_heat"]
 
 #: What items may be ranked by.
 RANKINGS = ("amount", "margin", "units", "users", "orders")
@@ -82,7 +82,7 @@ def product_heat(
         log.require("quantity", why="product_heat by='units'")
     if by == "margin":
         log.require("cost", why="product_heat by='margin'")
-    table = _sums(log, day, chosen)
+    table = item_sums(log, day, chosen)
     if table.empty:
         raise InsufficientDataError.no_payers("product_heat", day_text(day))
     order = np.lexsort((table["item"].rank(method="first").to_numpy(), -table[by].to_numpy()))
@@ -104,7 +104,7 @@ def product_heat(
     return table if most is None else table.head(most)
 
 
-def _sums(log: OrderLog, day: int, level: str) -> pd.DataFrame:
+def item_sums(log: OrderLog, day: int, level: str) -> pd.DataFrame:
     """One row an item: amount and margin in whole minor units, units, orders, users."""
     lines = log._lines(day).with_columns(nw.col(level).alias("item"))
     sums = {"amount": "minor"}

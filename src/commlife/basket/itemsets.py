@@ -61,6 +61,7 @@ class FrequentItemsets:
     _share: Fraction | None = None
     _baskets: Baskets | None = field(default=None, repr=False)
     _level: str = "item_id"
+    _parent: Any = field(default=None, repr=False)
 
     def __len__(self) -> int:
         if self.keep == "all":

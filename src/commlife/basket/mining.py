@@ -188,6 +188,7 @@ def frequent_itemsets(
         _weight_scale=scale,
         _share=None if min_support is None else exact_fraction(min_support, "min_support"),
         _level=level if isinstance(level, str) else "item_id",
+        _parent=None if rows.tree is None else rows.tree.parent,
     )
 
     def mined(part: Baskets) -> FrequentItemsets:

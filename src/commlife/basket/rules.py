@@ -11,9 +11,10 @@ import pandas as pd
 
 from commlife._stats.multiplicity import benjamini_hochberg, holm
 from commlife.basket._measures import MEASURES, chi_squared_p, fisher_p, measure
+from commlife.basket._pruning import implied, interest, unproductive
 from commlife.basket._splits import Splits, all_splits, least_counts
 from commlife.basket._thresholds import exact_fraction, whole_number
-from commlife.basket.itemsets import FrequentItemsets
+from commlife.basket.itemsets import FrequentItemsets, codes_of
 from commlife.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -21,10 +22,15 @@ if TYPE_CHECKING:
     from decimal import Decimal
     from fractions import Fraction
 
+    from matplotlib.axes import Axes
     from numpy.typing import NDArray
+
+    from commlife._text.labels import Language
 
 __all__ = ["AssociationRules", "association_rules"]
 
+#: What may be dropped beside the thresholds.
+PRUNINGS = ("productive", "nonredundant")
 #: How p-values are adjusted for their number.
 ADJUSTMENTS = {"holm": holm, "bh": benjamini_hochberg}
 
@@ -88,6 +94,43 @@ class AssociationRules:
         columns |= {name: self.measure(name) for name in self._measures}
         return pd.DataFrame(columns | self._tests)
 
+    def plot(
+        self,
+        kind: Literal["scatter", "network"] = "scatter",
+        *,
+        label: int | None = None,
+        ax: Axes | None = None,
+        lang: Language = "en",
+    ) -> Axes:
+        """Draw the rules.
+
+        Args:
+            kind: ``"scatter"``: support across, confidence up, darker with lift, the highest lifts named; or
+                ``"network"``: items as nodes, the pairs of the highest lift as arrows from what is in the basket to
+                what comes with it.
+            label: How many rules to name (5), or how many pairs to draw (20).
+            ax: Axes to draw on; new ones by default.
+            lang: ``"en"`` or ``"zh"``.
+
+        Returns:
+            The Axes.
+
+        Raises:
+            ConfigError: If ``kind`` is another one, or there is no rule to draw.
+        """
+        from commlife.basket import figures
+
+        if kind not in ("scatter", "network"):
+            raise ConfigError.unknown_name("kind", kind, ("scatter", "network"))
+        if not len(self):
+            raise ConfigError("there is no rule to draw. Lower min_confidence or the itemsets' threshold.")
+        if kind == "scatter":
+            return figures.rule_scatter(self, label=5 if label is None else label, ax=ax, lang=lang)
+        return figures.rule_network(self, label=20 if label is None else label, ax=ax, lang=lang)
+
+    def _repr_html_(self) -> str:
+        return f"<p>{self!r}</p>{self.to_frame().head(10).to_html(index=False)}"
+
 
 def association_rules(
     sets: FrequentItemsets,
@@ -99,6 +142,11 @@ def association_rules(
     p_values: bool = False,
     adjust: Literal["holm", "bh"] | None = None,
     max_p: float | None = None,
+    antecedent: Sequence[Any] = (),
+    consequent: Sequence[Any] = (),
+    prune: Literal["productive", "nonredundant"] | None = None,
+    min_interest: float | None = None,
+    top: int | None = None,
     max_rules: int = 20_000_000,
 ) -> AssociationRules:
     """Split every frequent itemset into antecedent and consequent, and keep the splits that are sure enough.
@@ -120,6 +168,14 @@ def association_rules(
             (chance of even one false rule) or ``"bh"`` (share of false rules). Tested are all rules that the itemsets
             allow, not just those that pass the other thresholds: having picked the surest ones is no proof.
         max_p: Keep rules whose adjusted (else Fisher's) p-value is at most this.
+        antecedent: Keep rules whose antecedent holds at least one of these items.
+        consequent: Keep rules whose consequent holds at least one of these items: "what leads to eggs?"
+        prune: ``"productive"`` drops a rule that is no surer than one with fewer antecedents (none at all included);
+            with ``max_p`` also one of which some antecedent adds nothing that chance would not. ``"nonredundant"``
+            drops as well the rules with an item that their other items imply.
+        min_interest: For itemsets with a taxonomy: keep rules of which support or confidence is at least so many times
+            what the nearest more general rules let expect, such as 1.1.
+        top: Keep the first so many rules in the order of the frame.
         max_rules: Most rules; more are an error.
 
     Returns:
@@ -131,7 +187,8 @@ def association_rules(
     References:
         Agrawal & Srikant, VLDB 1994. Measures: Tan, Kumar & Srivastava, "Selecting the right objective measure for
         association analysis", Information Systems 2004; Wu, Chen & Han, DMKD 2010. Adjustment: Webb, "Discovering
-        significant patterns", Machine Learning 2007.
+        significant patterns", Machine Learning 2007. Pruning: Webb, "Self-sufficient itemsets", ACM TKDD 2010
+        (productive and nonredundant are its first two conditions). Interest: Srikant & Agrawal, VLDB 1995.
 
     Examples:
         >>> from commlife.basket import frequent_itemsets
@@ -145,7 +202,8 @@ def association_rules(
     if not isinstance(sets, FrequentItemsets):
         raise ConfigError(
             "association_rules takes what frequent_itemsets returns, which knows every count and the number of "
-            f"baskets; seen a {type(sets).__name__}."
+            f"baskets; seen a {type(sets).__name__}. Instead of a filtered frame use min_support, include, exclude, "
+            "max_len, or antecedent=[...], consequent=[...] here; for itemsets by group, groups[name]."
         )
     if sets.required:
         raise ConfigError(
@@ -162,12 +220,21 @@ def association_rules(
     limit = whole_number(max_rules, "max_rules", most=2**31 - 2)
     lift = None if min_lift is None else _number("min_lift", min_lift)
     highest_p = None if max_p is None else float(exact_fraction(max_p, "max_p", zero=True))
+    most_rules = None if top is None else whole_number(top, "top")
+    if prune is not None and prune not in PRUNINGS:
+        raise ConfigError.unknown_name("prune", prune, PRUNINGS)
+    if prune is not None and sets.weight is not None:
+        raise ConfigError("prune compares numbers of baskets; these are weighted. Leave prune out.")
+    least_interest = None if min_interest is None else _number("min_interest", min_interest)
+    if least_interest is not None and sets._parent is None:
+        raise ConfigError("min_interest compares with more general rules: mine with level=, a taxonomy.")
     names = _checked_measures(metrics)
     if adjust is not None and adjust not in ADJUSTMENTS:
         raise ConfigError.unknown_name("adjust", adjust, ADJUSTMENTS)
     if not isinstance(p_values, bool):
         raise ConfigError(f"p_values is True or False; seen {p_values!r:.40}.")
-    tested = all_splits(sets, least if adjust is None else least * 0, most, limit)
+    every = adjust is not None or prune is not None  # what is adjusted or compared with is more than what is shown
+    tested = all_splits(sets, least * 0 if every else least, most, limit)
     n = sets._total
     kept = np.ones(tested.whole.size, dtype=bool)
     tests: dict[str, NDArray[np.float64]] = {}
@@ -180,12 +247,29 @@ def association_rules(
         tests = {"chi2_p_value": chi_squared_p(n, both, a, c), "fisher_p_value": fisher_p(n, both, a, c)}
         if adjust is not None:
             tests["p_adjusted"] = ADJUSTMENTS[adjust](tests["fisher_p_value"])
-            kept &= both >= least_counts(least, sets._masses)[tested.antecedent]
         if highest_p is not None:
             kept &= tests["p_adjusted" if adjust else "fisher_p_value"] <= highest_p
+    if every:
+        kept &= both >= least_counts(least, sets._masses)[tested.antecedent]
     if lift is not None:
         kept &= measure("lift", n, both, a, c) >= lift
-    order = _surest_first(both, a, tested, kept)
+    for side, wanted, name in (
+        (tested.antecedent, antecedent, "antecedent"),
+        (tested.consequent, consequent, "consequent"),
+    ):
+        if len(codes := codes_of(sets.items, wanted, name)):
+            kept &= _holding(sets, codes)[side]
+    if prune is not None:
+        poor, p = unproductive(sets, tested, highest_p)
+        kept &= ~poor
+        if highest_p is not None:
+            kept &= p <= highest_p
+        if prune == "nonredundant":
+            kept &= ~implied(sets)[tested.whole]
+    if least_interest is not None and sets._parent is not None and kept.any():
+        position = np.flatnonzero(kept)
+        kept[position] = interest(sets, tested.take(position), sets._parent) >= least_interest
+    order = _surest_first(both, a, tested, kept)[:most_rules]
     return AssociationRules(
         sets=sets,
         min_confidence=float(least),
@@ -194,6 +278,12 @@ def association_rules(
         _measures=names,
         _tests={name: values[order] for name, values in tests.items()},
     )
+
+
+def _holding(sets: FrequentItemsets, codes: list[int]) -> NDArray[np.bool_]:
+    """Which itemsets hold one of the codes."""
+    parts = [np.isin(level.codes, codes).any(axis=1) for level in sets._levels]
+    return np.concatenate([np.zeros(0, dtype=bool), *parts])
 
 
 def _cells(sets: FrequentItemsets, splits: Splits) -> tuple[Any, Any, Any]:
