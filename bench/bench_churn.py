@@ -1,6 +1,8 @@
 """Churn at scale: 100,000 users from log to reasons in one run, and the cost of contributions against their limit.
 
-Run: OMP_NUM_THREADS=1 python bench/bench_churn.py [users]. CPU seconds (process_time); ratios within the one run count.
+Run: OMP_NUM_THREADS=1 python bench/bench_churn.py [users] [users to score]. CPU seconds (process_time); ratios within
+the one run count. With a second number, a model of the first users scores so many others in one batch, with reasons for
+the riskiest 5%.
 """
 
 from __future__ import annotations
@@ -102,6 +104,24 @@ def main() -> None:
     print(f"explain_one, warm: {1000 * one:.2f} ms")
     score = best(lambda: model.calibration.probability(model.forest.margin(now.features)), times=2)
     print(f"score {len(now):,} users: {score:.2f} s, {1e6 * score / len(now):.1f} us a user")
+    exact = timed(
+        "exact reasons of the riskiest 1%", lambda: model.reasons(log, as_of=as_of, users=0.01, mode="exact")
+    )
+    print(f"  {exact['user_id'].nunique():,} users")
+    if len(sys.argv) > 2:
+        score_many(model, int(sys.argv[2]), as_of)
+
+
+def score_many(model: object, users: int, as_of: str) -> None:
+    """One batch of many users: features, forecasts, reasons of the riskiest twentieth."""
+    frame = make_frame(users, seed=1)
+    names = {"user_id": "user", "ordered_at": "at", "amount": "paid", "community": "estate"}
+    log = timed(f"log of {len(frame):,} orders", lambda: cl.OrderLog.from_frame(frame, **names))
+    del frame
+    told = timed("forecasts", lambda: model.predict(log, as_of=as_of))
+    print(f"  {len(told):,} active users")
+    at_risk = timed("forecasts and reasons of the riskiest 5%", lambda: model.reasons(log, as_of=as_of, users=0.05))
+    print(f"  {at_risk['user_id'].nunique():,} users")
 
 
 if __name__ == "__main__":

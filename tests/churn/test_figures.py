@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
+import html
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -81,3 +86,38 @@ def test_no_horizon_without_returns(world: Community) -> None:
     with pytest.raises(ConfigError, match="share"):
         suggest_horizon(world.log, as_of=world.as_of, share=1.0)
     assert np.isfinite(suggest_horizon(world.log, as_of=world.as_of).comes_back_later)
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_the_driver_page_is_one_file_that_needs_nothing_else(
+    model: FittedSilenceModel, tmp_path: Path, lang: str
+) -> None:
+    path = model.driver_report(tmp_path / "drivers.html", lang=lang)
+    page = path.read_text("utf-8")
+    assert (model.verdict if lang == "en" else model.verdict_zh).replace("'", "&#x27;") in page
+    table = model.drivers(lang=lang)
+    shown = table[table["level"] == "group"].head(8)
+    for label, effect in zip(shown["label"], 100 * shown["effect_pp"], strict=True):
+        assert html.escape(label) in page
+        assert f"{effect:+.1f}</td>" in page
+    assert page.count("<svg") >= 10
+    outside = re.findall(r"""(?:src|href)\s*=\s*["'](?!#|data:)([^"']+)""", page)
+    assert outside == []
+    assert "<script" not in page
+    again = model.driver_report(tmp_path / "again.html", lang=lang)
+    assert again.read_bytes() == path.read_bytes()
+
+
+def test_labels_of_a_host_are_escaped_on_the_driver_page(model: FittedSilenceModel, tmp_path: Path) -> None:
+    hostile = tuple(dataclasses.replace(f, en=f"<script>{f.name}</script>") for f in model.features)
+    told = dataclasses.replace(model, features=hostile).driver_report(tmp_path / "drivers.html")
+    page = told.read_text("utf-8")
+    assert "<script>" not in page
+    assert "&lt;script&gt;" in page
+
+
+def test_a_driver_page_in_no_folder_is_refused(model: FittedSilenceModel, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no folder"):
+        model.driver_report(tmp_path / "missing" / "drivers.html")
+    with pytest.raises(ConfigError, match="lang"):
+        model.driver_report(tmp_path / "drivers.html", lang="fr")

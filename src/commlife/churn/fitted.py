@@ -515,6 +515,32 @@ class FittedSilenceModel:
         label = table.set_index("user_id")[others[0]].reindex(self.reference.ids.to_numpy()).reset_index(drop=True)
         return label.astype("str").mask(label.isna()), others[0], {}
 
+    def driver_report(self, path: str | Path, *, lang: str = "en") -> Path:
+        """Write the drivers of silence on one page for an operator: one HTML file that needs nothing else.
+
+        What the model is worth, the drivers with their intervals and in how many users at risk they show, two figures,
+        and what to do with it. It names no user. It prints on one sheet of A4.
+
+        Args:
+            path: Where to write the file; an older one is replaced.
+            lang: ``"en"`` or ``"zh"``.
+
+        Returns:
+            The path.
+
+        Raises:
+            ConfigError: If the path cannot be a file.
+            PersistenceError: If it cannot be written.
+            EngineError: If matplotlib is not installed.
+        """
+        from commlife._files import file_to_write, write_whole
+        from commlife.churn.page import driver_page
+
+        _check_language(lang)
+        target = file_to_write(path)
+        write_whole(target, driver_page(self, lang=lang).encode("utf-8"))
+        return target
+
     # -- its own record -----------------------------------------------------------------------------------------------
 
     def drift(self, log: OrderLog, *, as_of: Timestamp, host: HostFeatures | None = None) -> drift.Drift:

@@ -163,24 +163,26 @@ def _host_values(host: HostFeatures, log: OrderLog, snapshot: Snapshot) -> np.nd
 def refuse_implausible(panel: Panel) -> None:
     """Refuse a host feature that alone ranks the users better than any honest one could.
 
+    Each labelled snapshot is looked at by itself: what was filled in later tells most about the latest of them.
+
     Raises:
-        ConfigError: If a host feature has an implausible AUC on the fit snapshots.
+        ConfigError: If a host feature has an implausible AUC on one of the snapshots.
     """
-    fits = panel.of("fit")
-    silent = np.concatenate([s.silent for s in fits if s.silent is not None])
-    if silent.min() == silent.max():
-        return
-    table = pd.concat([s.features for s in fits], ignore_index=True)
     ours = {feature.name for feature in CATALOGUE}
-    strength = {str(name): _one_feature_auc(table[name].to_numpy(), silent) for name in table.columns}
-    best = max((value for name, value in strength.items() if name in ours), default=0.5)
-    for name, value in strength.items():
-        if name not in ours and value >= _IMPLAUSIBLE and value >= best + _BETTER_BY:
-            raise ConfigError(
-                f"the host's feature {name!r} alone has an AUC of {value:.3f}, the best honest feature {best:.3f}: it "
-                "seems to have seen the answer (a value filled in later, a status set on leaving). Leave it out, or "
-                "give it as it was known before each snapshot."
-            )
+    for snapshot in panel.snapshots:
+        silent = snapshot.silent
+        if silent is None or silent.min() == silent.max():
+            continue
+        table = snapshot.features
+        strength = {str(name): _one_feature_auc(table[name].to_numpy(), silent) for name in table.columns}
+        best = max((value for name, value in strength.items() if name in ours), default=0.5)
+        for name, value in strength.items():
+            if name not in ours and value >= _IMPLAUSIBLE and value >= best + _BETTER_BY:
+                raise ConfigError(
+                    f"the host's feature {name!r} alone has an AUC of {value:.3f} at {snapshot.day}, the best honest "
+                    f"feature {best:.3f}: it seems to have seen the answer (a value filled in later, a status set on "
+                    "leaving). Leave it out, or give it as it was known before each snapshot."
+                )
 
 
 def _one_feature_auc(values: np.ndarray[Any, Any], silent: np.ndarray[Any, Any]) -> float:

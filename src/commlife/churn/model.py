@@ -128,13 +128,14 @@ class SilenceModel(Spec):
             log: The log it was made from: BG/NBD is among the baselines only with it.
 
         Raises:
-            ConfigError: If the panel was made with other settings.
+            ConfigError: If the panel was made with other settings, or its rows were dealt to roles anew.
             InsufficientDataError: If too few users fell silent or stayed.
         """
         if panel.spec != self.panel:
             raise ConfigError(
                 f"SilenceModel.fit_panel: the panel was made by {panel.spec!r}, this model needs {self.panel!r}."
             )
+        panel.check()
         fits, calibrating, (test,), (now,) = (panel.of(role) for role in ("fit", "calibration", "test", "now"))
         known = (*fits, *calibrating)
         _require_both(known, "learn from")

@@ -87,6 +87,30 @@ class Panel:
         """The snapshots of a role."""
         return tuple(snapshot for snapshot in self.snapshots if snapshot.role == role)
 
+    def check(self) -> None:
+        """Refuse a panel whose rows were dealt to roles by hand in a way that leaks.
+
+        Rows of one user at neighbouring snapshots are nearly the same row, with nearly the same label: dealt at random
+        to fit and test, they measure .04 to .10 of AUC that is not there.
+
+        Raises:
+            ConfigError: If a role has the wrong number of snapshots, a user stands twice in one, or label windows
+                reach into the next role's snapshot.
+        """
+        counts = {role: len(self.of(role)) for role in ("fit", "calibration", "test", "now")}
+        calibrations = 0 if self.spec.calibration == "none" else 1
+        if counts["fit"] < 1 or (counts["calibration"], counts["test"], counts["now"]) != (calibrations, 1, 1):
+            raise ConfigError(
+                f"a panel holds fit snapshots, {calibrations} for calibration, one for the test, and now; seen "
+                f"{counts}. Rows dealt to roles at random leak: the same user's neighbouring snapshots share days and "
+                "labels. Take the panel as SilencePanel.build makes it."
+            )
+        for snapshot in self.snapshots:
+            if snapshot.users.duplicated().any():
+                raise ConfigError(f"a user stands twice in the snapshot {snapshot.day}; give one row a user.")
+        plan: list[tuple[Role, int]] = [(s.role, day_number(s.day)) for s in self.snapshots if s.role != "now"]
+        self.spec._check(plan, day_number(self.as_of))
+
     def to_frame(self) -> pd.DataFrame:
         """All matured snapshots: ``snapshot, role, user_id``, the features, ``silent``."""
         parts = [s.to_frame().assign(snapshot=s.day, role=s.role) for s in self.snapshots if s.role != "now"]
