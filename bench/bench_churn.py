@@ -104,9 +104,7 @@ def main() -> None:
     print(f"explain_one, warm: {1000 * one:.2f} ms")
     score = best(lambda: model.calibration.probability(model.forest.margin(now.features)), times=2)
     print(f"score {len(now):,} users: {score:.2f} s, {1e6 * score / len(now):.1f} us a user")
-    exact = timed(
-        "exact reasons of the riskiest 1%", lambda: model.reasons(log, as_of=as_of, users=0.01, mode="exact")
-    )
+    exact = timed("exact reasons of the riskiest 1%", lambda: model.reasons(log, as_of=as_of, users=0.01, mode="exact"))
     print(f"  {exact['user_id'].nunique():,} users")
     if len(sys.argv) > 2:
         score_many(model, int(sys.argv[2]), as_of)
@@ -117,7 +115,6 @@ def score_many(model: object, users: int, as_of: str) -> None:
     frame = make_frame(users, seed=1)
     names = {"user_id": "user", "ordered_at": "at", "amount": "paid", "community": "estate"}
     log = timed(f"log of {len(frame):,} orders", lambda: cl.OrderLog.from_frame(frame, **names))
-    del frame
     told = timed("forecasts", lambda: model.predict(log, as_of=as_of))
     print(f"  {len(told):,} active users")
     at_risk = timed("forecasts and reasons of the riskiest 5%", lambda: model.reasons(log, as_of=as_of, users=0.05))

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from commlife.coupons import Coupon, Policy
-from commlife.errors import ConfigError, InsufficientDataError
+from commlife.errors import CommlifeWarning, ConfigError, InsufficientDataError
 from commlife.features.users import early_users, payers
 from commlife.orders.calendar import Duration, Timestamp, day_number, day_text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     import pandas as pd
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from commlife.value import FittedBetaGeo
 
 __all__ = ["Models", "fit_missing"]
+
+T = TypeVar("T")
 
 #: How far ahead "expected spend" looks.
 VALUE_HORIZON = Duration("91D")
@@ -61,8 +64,22 @@ def fit_missing(
     silence: FittedSilenceModel | None,
     offers: Policy | Sequence[Coupon] | None,
     lang: Language,
+    drivers: bool = True,
 ) -> Models:
-    """Fit what was not given, with the defaults of each spec, and note it."""
+    """Fit what was not given, with the defaults of each spec, and note it.
+
+    Caveats of what is fitted here are noted too, instead of warned about: the caller did not ask for these fits.
+
+    Args:
+        log: The order log.
+        as_of: The local business day.
+        rfm: As given.
+        lifecycle: As given.
+        silence: As given.
+        offers: As given.
+        lang: Language of the notes.
+        drivers: Whether drivers of silence will be shown: without them no refits for their intervals are made.
+    """
     from commlife.churn import SilenceModel
     from commlife.segments import RFM, Lifecycle
     from commlife.value import BetaGeo
@@ -75,14 +92,15 @@ def fit_missing(
         notes.append(zh if lang == "zh" else en)
 
     if rfm is None:
-        rfm = RFM().fit(log, as_of=today)
+        rfm = _noted(lambda: RFM().fit(log, as_of=today), note)
         note(
             f"RFM was fitted here: 5 bins, quantiles of payers at {today}.",
             f"RFM 在此拟合：5 档，按 {today} 付费用户分位数。",
         )
     if lifecycle is None:
         washout = None if early_users(payers(log, day), log, day) is None else WASHOUT
-        lifecycle = Lifecycle(washout=washout, lang=lang).fit(log, as_of=today)
+        states = Lifecycle(washout=washout, lang=lang)
+        lifecycle = _noted(lambda: states.fit(log, as_of=today), note)
         told = (
             (
                 f"; users first seen in the first {washout.days} days exist already",
@@ -97,7 +115,8 @@ def fit_missing(
         )
     if silence is None:
         try:
-            silence = SilenceModel().fit(log, as_of=today)
+            spec = SilenceModel() if drivers else SilenceModel(refits=0)
+            silence = _noted(lambda: spec.fit(log, as_of=today), note)
             note(
                 "The silence model was fitted here: no order in 28 days, users active within 56 days. "
                 f"{silence.verdict}",
@@ -107,7 +126,7 @@ def fit_missing(
             note(f"There is no silence model: {error}", f"无沉默模型：{error}")
     purchases = None
     try:
-        purchases = BetaGeo().fit(log, as_of=today)
+        purchases = _noted(lambda: BetaGeo().fit(log, as_of=today), note)
         note(
             "BG/NBD was fitted here on all payers, for the next order and the expected spend.",
             "BG/NBD 在此拟合，用于下单时间与预期消费。",
@@ -116,6 +135,19 @@ def fit_missing(
         note(f"There is no BG/NBD model: {error}", f"无 BG/NBD 模型：{error}")
     policy = _policy(offers, log, day, note)
     return Models(day, rfm, lifecycle, silence, purchases, policy, tuple(notes))
+
+
+def _noted(fit: Callable[[], T], note: Callable[[str, str], None]) -> T:
+    """What ``fit`` makes; our own caveats become notes, others' warnings stay warnings."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        made = fit()
+    for one in caught:
+        if issubclass(one.category, CommlifeWarning):
+            note(f"Caveat: {one.message}", f"提示（英文）：{one.message}")
+        else:
+            warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
+    return made
 
 
 def _policy(offers: Policy | Sequence[Coupon] | None, log: OrderLog, as_of: int, note: Any) -> Policy:

@@ -86,7 +86,9 @@ def user_table(
         np.True_
     """
     language = check_language(lang)
-    models = fit_missing(log, as_of=as_of, rfm=rfm, lifecycle=lifecycle, silence=silence, offers=offers, lang=language)
+    models = fit_missing(
+        log, as_of=as_of, rfm=rfm, lifecycle=lifecycle, silence=silence, offers=offers, lang=language, drivers=False
+    )
     table, plan = build(log, models, budget=budget, lang=language)
     del plan
     return _with_notes(log.give_table(table), models.notes)
