@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import shutil
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -91,3 +94,41 @@ def test_a_foreign_folder_is_not_overwritten(model: FittedSilenceModel, tmp_path
     with pytest.raises(PersistenceError, match="holds no saved model"):
         model.save(tmp_path)
     assert (tmp_path / "notes.txt").read_text("utf-8") == "mine"
+
+
+OLD = Path(__file__).parent / "data" / "xgboost_2_1"
+
+
+def test_a_model_saved_under_the_oldest_xgboost_says_the_same_under_this_one() -> None:
+    """Written by this library with xgboost 2.1.4, the oldest minor version that it supports, beside what it said then."""
+    told = json.loads(OLD.with_name("xgboost_2_1_told.json").read_text("utf-8"))
+    assert told["xgboost"] == "2.1.4"
+    loaded = FittedSilenceModel.load(OLD)
+    assert list(loaded.forest.names) == told["features"]
+    X = np.array([[np.nan if value is None else value for value in row] for row in told["rows"]])
+    p = loaded.calibration.probability(loaded.forest.margin(X))
+    np.testing.assert_allclose(p, told["p_silent"], rtol=0, atol=1e-6)
+    contributions, _, margin = loaded.forest.contributions(X)
+    np.testing.assert_allclose(contributions, told["contributions"], rtol=0, atol=1e-5)
+    np.testing.assert_allclose(loaded.calibration.probability(margin), p, atol=1e-9)
+    assert len(loaded.drivers()) > len(loaded.groups)
+
+
+def test_a_model_of_the_first_format_still_loads(tmp_path: Path) -> None:
+    """The first format held tenths of the test snapshot instead of fine bins."""
+    newer = FittedSilenceModel.load(OLD)
+    folder = tmp_path / "first"
+    shutil.copytree(OLD, folder)
+    state = json.loads((folder / "state.json").read_text("utf-8"))
+    del state["holdout"]
+    state["reliability"] = newer.reliability.to_dict("list")
+    raw = json.dumps(state).encode()
+    (folder / "state.json").write_bytes(raw)
+    manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
+    manifest["format"] = 1
+    manifest["files"]["state.json"] = {"sha256": hashlib.sha256(raw).hexdigest(), "bytes": len(raw)}
+    (folder / "manifest.json").write_text(json.dumps(manifest), "utf-8")
+    older = FittedSilenceModel.load(folder)
+    pd.testing.assert_frame_equal(older.reliability, newer.reliability)
+    assert older.holdout.size == newer.holdout.size
+    assert older.profit(value_of_keeping=100, share_kept=0.5, cost_of_contact=1).users == newer.holdout.size
