@@ -84,10 +84,16 @@ def line_sums(asked: Asked) -> pd.DataFrame:
     minor, positive, zero = nw.col("minor"), nw.col("minor") > 0, nw.lit(0)
     paid = nw.lit(value=True) if log._paid_statuses is None else nw.col("status").is_in(list(log._paid_statuses))
     columns = {
-        "gmv": nw.when(positive).then(minor).otherwise(zero),
         "paid": nw.when(positive & paid).then(minor).otherwise(zero),
         "refunds": nw.when((minor < 0) & paid).then(-minor).otherwise(zero),
     }
+    if log._paid_statuses is None:  # then every line is paid, and what is positive and what is not comes by one test
+        columns = {
+            "paid": nw.when(positive).then(minor).otherwise(zero),
+            "refunds": nw.when(positive).then(zero).otherwise(-minor),
+        }
+    else:
+        columns["gmv"] = nw.when(positive).then(minor).otherwise(zero)
     if log.has("list_amount") or log.has("discount"):
         listed = nw.col("list_minor") if log.has("list_amount") else minor + nw.col("discount_minor").fill_null(0)
         known = positive & paid & ~listed.is_null()
@@ -111,7 +117,8 @@ def line_sums(asked: Asked) -> pd.DataFrame:
     keys = [*asked.keys, *(["user_id"] if asked.per_user else [])]
     made = asked.indexed(lines).select(*keys, *(each.cast(nw.Int64).alias(name) for name, each in columns.items()))
     summed = made.group_by(*keys).agg(*(nw.col(name).sum() for name in columns))
-    return _engine.collect(summed.select(*asked.keys, *(nw.col(name).cast(nw.Int64) for name in columns)))
+    table = _engine.collect(summed.select(*asked.keys, *(nw.col(name).cast(nw.Int64) for name in columns)))
+    return table if "gmv" in table else table.assign(gmv=table["paid"])
 
 
 #: Columns of the log, and under which name their values lie inside.
@@ -125,14 +132,12 @@ _HELPERS = {
 
 def order_sums(asked: Asked, *, units: bool, new_payers: bool) -> OrderSums:
     """Orders that count, their payers, who of them is new, and when each user was first seen."""
-    orders = asked.log._orders(asked.day, *asked.groups).filter(nw.col("counts"))
-    if units:
-        orders = _with_order_units(orders, asked)
-    indexed = asked.indexed(orders)
+    users = asked.indexed(_counting(asked, units=units))
     sums = [nw.col("net").sum().alias("order_net"), *([nw.col("units").sum()] if units else [])]
-    users = indexed.group_by(*asked.keys, "user_id").agg(
-        nw.len().alias("orders"), *sums, nw.col("us").min(), nw.col("day").min()
-    )
+    if new_payers:
+        # The instant tells of several groups the one that came first.
+        sums += [nw.col("day").min(), *([] if asked.by is None else [nw.col("us").min()])]
+    users = users.group_by(*asked.keys, "user_id").agg(nw.len().alias("orders"), *sums)
     users = _engine.settle(users.with_columns(nw.col("orders", "order_net").cast(nw.Int64)))
     summed = ["orders", "order_net", *(["units"] if units else [])]
     flagged = users.select(
@@ -144,18 +149,22 @@ def order_sums(asked: Asked, *, units: bool, new_payers: bool) -> OrderSums:
     counted = [*summed, "payers", "repeat_payers"]
     whole = _engine.collect(flagged.group_by(*asked.keys).agg(*(nw.col(name).sum() for name in counted)))
     cells = _engine.collect(users.select(*asked.keys, *summed)) if asked.per_user else whole
-    new = _new_payers(users, asked) if new_payers else pd.DataFrame(columns=[*asked.keys, "new_payers"])
-    seen = users.select("user_id", *asked.keys).group_by(*asked.groups, "user_id").agg(nw.col("index").min())
+    first = [nw.col("index").min(), *([nw.col("day").min().alias("first_day")] if new_payers else [])]
+    seen = _engine.settle(users.group_by(*asked.groups, "user_id").agg(*first))
     first_seen = _engine.collect(seen.group_by(*asked.keys).agg(nw.len().alias("users")))
+    new = _new_payers(users, seen, asked) if new_payers else pd.DataFrame(columns=[*asked.keys, "new_payers"])
     return OrderSums(cells[[*asked.keys, *summed]], whole[[*asked.keys, *counted]], new, first_seen)
 
 
-def _new_payers(users: nw.LazyFrame[Any], asked: Asked) -> pd.DataFrame:
+def _new_payers(users: nw.LazyFrame[Any], seen: nw.LazyFrame[Any], asked: Asked) -> pd.DataFrame:
     """First orders that count by period and by their own group; at one instant, the least group."""
-    firsts = users.group_by("user_id").agg(
-        nw.col("us").min().alias("first_us"), nw.col("day").min().alias("first_day"), nw.col("index").min()
-    )
-    firsts = _engine.settle(firsts)
+    if asked.by is None:
+        firsts = seen
+    else:
+        firsts = users.group_by("user_id").agg(
+            nw.col("us").min().alias("first_us"), nw.col("day").min().alias("first_day"), nw.col("index").min()
+        )
+        firsts = _engine.settle(firsts)
     warn_if_left_truncated(firsts, asked.log, asked.day, washout=asked.washout)
     told = with_existing(firsts, asked.log, washout=asked.washout).filter(~nw.col("existing"))
     if asked.by is not None:
@@ -165,12 +174,16 @@ def _new_payers(users: nw.LazyFrame[Any], asked: Asked) -> pd.DataFrame:
     return _engine.collect(told.group_by(*asked.keys).agg(nw.len().alias("new_payers")))
 
 
-def _with_order_units(orders: nw.LazyFrame[Any], asked: Asked) -> nw.LazyFrame[Any]:
-    """Orders with their units; without order_id each row is an order, and has them already."""
+def _counting(asked: Asked, *, units: bool) -> nw.LazyFrame[Any]:
+    """Orders that count, with their units if wanted; without order_id each row is an order, and has them already."""
     log, day = asked.log, asked.day
-    if not log.has("order_id"):
-        lines = with_units(log._lines(day, "user_id", "day", "us", "minor", "quantity", *asked.groups))
-        return lines.filter(nw.col("minor") >= 0).rename({"minor": "net"})
+    if units and not log.has("order_id"):
+        lines = log._lines(day, "user_id", "day", "us", "minor", "quantity", *asked.groups)
+        quantity = nw.col("quantity").cast(nw.Float64).fill_null(0.0)
+        return lines.filter(nw.col("minor") >= 0).rename({"minor": "net"}).with_columns(quantity.alias("units"))
+    orders = log._orders(day, *asked.groups).filter(nw.col("counts"))
+    if not units:
+        return orders
     keys = ["user_id", "order_id"]
     held = with_units(log._lines(day, *keys, "minor", "quantity")).group_by(*keys).agg(nw.col("units").sum())
     return orders.join(held, on=keys, how="inner")

@@ -368,7 +368,8 @@ _KEYS = {"period": ("Period", "周期"), "complete": ("Complete", "是否完整"
 def metric_labels(lang: Language) -> dict[str, str]:
     """What the columns of the table are called in a language."""
     at = LANGUAGES.index(lang)
-    return {name: pair[at] for name, pair in _KEYS.items()} | {name: label(name, lang) for name in METRICS}
+    groups = ("community", "channel", "category", "coupon_id")
+    return {name: pair[at] for name, pair in _KEYS.items()} | {name: label(name, lang) for name in (*groups, *METRICS)}
 
 
 def metric_dictionary(lang: str = "en") -> pd.DataFrame:

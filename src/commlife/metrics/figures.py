@@ -296,9 +296,9 @@ def elasticity_marks(found: PriceElasticity, top: int, *, ax: Axes | None, lang:
     )
     below = int((found.table["high"] < -1).sum())
     ax.set_title(
-        f"{below} of {len(found)} surely sold more than in proportion at a lower price"
+        f"{below} of {len(found)} lie wholly below -1: units rose more than the price fell"
         if lang == "en"
-        else f"{len(found)} 个中有 {below} 个在降价时销量增幅明显超过降幅",
+        else f"{len(found)} 个中有 {below} 个区间整体低于 -1：销量增幅超过降价幅度",
         loc="left",
         color=INK,
         pad=16,

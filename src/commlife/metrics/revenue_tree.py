@@ -206,8 +206,7 @@ def _sums(asked: Asked, before: int, after: int) -> tuple[dict[tuple[int, Any], 
         nw.len().alias("payers"), nw.col("orders").sum(), nw.col("net").sum().alias("order_net")
     )
     people = _engine.collect(users.select("index", "user_id").unique().group_by("index").agg(nw.len().alias("n")))
-    lines = asked.indexed(log._lines(asked.day, "day", "minor", *asked.groups).filter(inside))
-    money = _engine.collect(lines.group_by(*asked.keys).agg(nw.col("minor").sum().alias("net")))
+    money = _engine.collect(_line_money(asked, inside))
     table: dict[tuple[int, Any], dict[str, int]] = {}
     for part in (_engine.collect(counted), money):
         named = part[asked.by].astype(object).where(part[asked.by].notna(), None) if asked.by else [None] * len(part)
@@ -216,6 +215,17 @@ def _sums(asked: Asked, before: int, after: int) -> tuple[dict[tuple[int, Any], 
             cell = table.setdefault((int(at), group), dict(_NOTHING))
             cell.update(zip(columns, map(int, values), strict=True))
     return table, {int(at): int(n) for at, n in zip(people["index"], people["n"], strict=True)}
+
+
+def _line_money(asked: Asked, inside: nw.Expr) -> nw.LazyFrame[Any]:
+    """Net of the lines of both periods, in the group of their order."""
+    log, keys = asked.log, ["user_id", "order_id"]
+    of_order = bool(asked.groups) and log.has("order_id")
+    own = keys if of_order else asked.groups
+    lines = asked.indexed(log._lines(asked.day, "day", "minor", *own).filter(inside))
+    if of_order:
+        lines = lines.join(log._orders(asked.day, *asked.groups).select(*keys, *asked.groups), on=keys, how="inner")
+    return lines.group_by(*asked.keys).agg(nw.col("minor").sum().alias("net"))
 
 
 def _row(by: str | None, group: Any, cells: list[dict[str, int]], whole: list[int]) -> dict[str, Any]:
