@@ -289,6 +289,8 @@ def test_a_spec_is_data():
     assert "users before 2025-03-10" in repr(life)
     assert set(life.states["next_action"]) <= {action["en"] for action in ACTIONS.values()}
     assert life.to_frame()["state"].unique().tolist() == list(STATES)
+    assert life.wide().columns.tolist() == list(STATES)
+    assert life.wide("zh").columns.tolist() == ["新客", "存量", "活跃", "召回", "沉默", "流失"]
     with pytest.raises(cl.ConfigError, match="channel"):
         spec.fit(make_log(export(1, 100)), as_of=AS_OF)
 

@@ -210,3 +210,13 @@ def test_nobody_has_no_tags():
     frame = mover().head(3).assign(amount=-1.0)
     with pytest.raises(cl.InsufficientDataError):
         cl.user_tags(log_of(frame), as_of=AS_OF)
+
+
+def test_tags_speak_chinese(engine, as_pandas):
+    tags = cl.user_tags(log_of(engine(mover())), as_of=AS_OF, history=2)
+    wide = as_pandas(tags.to_frame("zh")).set_index("user_id")
+    assert wide.loc[60, "buying_style"] == "品质导向"
+    assert wide.loc[60, "price_band"] == "高价"
+    assert as_pandas(tags.to_frame()).set_index("user_id").loc[60, "buying_style"] == "quality_seeking"
+    with pytest.raises(cl.ConfigError, match="lang"):
+        tags.to_frame("fr")

@@ -14,6 +14,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from commlife import _engine
 from commlife._model import FittedOn, Given, Spec, default, library_version
+from commlife._text import check_language, labels
 from commlife.errors import ConfigError
 from commlife.features.flows import (
     EXISTING,
@@ -163,13 +164,21 @@ class FittedLifecycle:
         """The counts."""
         return self.counts.copy()
 
-    def wide(self) -> pd.DataFrame:
-        """Periods down, states across; with ``by`` the groups before the periods."""
+    def wide(self, lang: str | None = None) -> pd.DataFrame:
+        """Periods down, states across; with ``by`` the groups before the periods.
+
+        Args:
+            lang: ``"en"`` or ``"zh"`` puts labels in the place of the states' names.
+
+        Raises:
+            ConfigError: If the language is none of ours.
+        """
         keys = [*self.spec.by, "period"]
         wide = self.counts.pivot_table(
             index=keys, columns="state", values="users", sort=False, dropna=False, observed=True
         )
-        return wide[list(STATES)].astype(np.int64)
+        whole = wide[list(STATES)].astype(np.int64)
+        return whole if lang is None else whole.rename(columns=labels(check_language(lang)))
 
     def plot(self, ax: Any = None, *, kind: Literal["stocks", "flows"] = "stocks") -> Any:
         """The stocks over time, base above and silence below the line, or the flows into and out of the base.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import narwhals.stable.v2 as nw
 
 from commlife import _engine
+from commlife._text import Language, check_language, label
 from commlife.errors import ConfigError, InsufficientDataError
 from commlife.features.cycles import cycles_plan
 from commlife.features.users import payers
@@ -61,9 +62,28 @@ class UserTags:
     counts: pd.DataFrame
     as_of: str
 
-    def to_frame(self) -> Any:
-        """The users."""
-        return self.users
+    def to_frame(self, lang: str | None = None) -> Any:
+        """The users.
+
+        Args:
+            lang: ``"en"`` or ``"zh"`` puts words in the place of the values of ``price_band``, ``buying_style`` and
+                ``time_habit``; None leaves them as they are.
+
+        Raises:
+            ConfigError: If the language is none of ours.
+        """
+        if lang is None:
+            return self.users
+        language = check_language(lang)
+        worded = nw.from_native(self.users)
+        for column in ("price_band", "buying_style", "time_habit"):
+            values = sorted(self.counts.loc[self.counts["tag"] == column, "value"])
+            if values:
+                names = [f"{value}_prices" if column == "price_band" else value for value in values]
+                said = [_said(name, language) for name in names]
+                words = nw.col(column).replace_strict(values, said, default=None, return_dtype=nw.String)
+                worded = worded.with_columns(words.alias(column))
+        return nw.to_native(worded)
 
     def _repr_html_(self) -> str:
         return f"<p>{self!r}</p>" + self.counts.to_html(index=False, float_format="{:,.4g}".format, na_rep="")
@@ -159,6 +179,11 @@ def user_tags(
         counts=counts,
         as_of=day_text(day),
     )
+
+
+def _said(value: str, lang: Language) -> str:
+    """A value in words; those of habits are two of them."""
+    return ("" if lang == "zh" else " ").join(label(part, lang) for part in value.split(" "))
 
 
 def _checkpoints(as_of: Timestamp, window: str, step: str, history: int) -> Checkpoints:
