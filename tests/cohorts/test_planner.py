@@ -107,6 +107,42 @@ def test_the_largest_plan_meets_a_brute_force_grid():
     assert found.levers.sum() <= 1_000 * (1 + 1e-5)
 
 
+def test_bounds_hold_and_meet_a_brute_force_grid():
+    """At least 100 and at most 300 for the first lever of each community: the grid's best within them is not beaten."""
+    curve, start = response(2), np.full((2, 2), 200.0)
+    lower, upper = np.array([[100.0, 0.0]] * 2), np.array([[300.0, 1_000.0]] * 2)
+    new, kept = curve.outcome(start)
+    wanted = 1.05 * new, kept + 0.01
+    found = cheapest(curve, *wanted, upper, start, lower)
+    first, second = np.linspace(100, 300, 21), np.linspace(0, 1_000, 41)
+    grid = np.array(list(itertools.product(first, second, repeat=2))).reshape(-1, 2, 2)
+    logs = np.log1p(grid / curve.unit)
+    each = np.exp(curve.level_new + logs @ curve.slope_new)
+    rate = 1 / (1 + np.exp(-(curve.level_kept + logs @ curve.slope_kept)))
+    meets = (each.sum(axis=1) >= wanted[0]) & ((each * rate).sum(axis=1) / each.sum(axis=1) >= wanted[1])
+    best = grid.sum(axis=(1, 2))[meets].min()
+    assert found.feasible
+    assert best - 70 <= found.levers.sum() <= best + 1e-6
+    assert ((found.levers >= lower - 1e-9) & (found.levers <= upper + 1e-9)).all()
+
+
+def test_bounds_of_a_plan(fitted):
+    free, bound = (fitted.plan(Goal(new_payers=30), bounds=each) for each in (None, {"app": (200.0, 400.0)}))
+    app = bound.levers.loc[bound.levers["lever"] == "app", "planned"]
+    assert app.between(200 - 1e-6, 400 + 1e-6).all()
+    assert bound.cost >= free.cost - 1e-6
+    assert fitted.best_within(2_000, bounds={"app": (200.0, 400.0)}).cost <= 2_000 * (1 + 1e-5)
+    assert not fitted.best_within(100, bounds={"app": (200.0, 400.0)}).reachable
+    for wrong, message in (
+        ({"ap": (0, 1)}, "Did you mean 'app'"),
+        ({"app": (5, 1)}, "the least and the most"),
+        ({"app": 5}, "the least and the most"),
+        ({"app": (1e6, 2e6)}, "larger reach"),
+    ):
+        with pytest.raises(cl.ConfigError, match=message):
+            fitted.plan(Goal(new_payers=30), bounds=wrong)
+
+
 def test_the_dearer_goal_costs_more_and_the_frontier_rises(fitted):
     costs = [fitted.plan(Goal(new_payers=n)).cost for n in (0, 20, 60)]
     assert costs == sorted(costs)

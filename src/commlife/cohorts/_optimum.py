@@ -66,7 +66,9 @@ class Solution:
     feasible: bool
 
 
-def cheapest(response: Response, new: float, kept: float, upper: Floats, start: Floats) -> Solution:
+def cheapest(
+    response: Response, new: float, kept: float, upper: Floats, start: Floats, lower: Floats | None = None
+) -> Solution:
     """The least money that brings at least ``new`` payers and a retention of at least ``kept``.
 
     Where no levers within bounds do, those that come nearest.
@@ -75,18 +77,20 @@ def cheapest(response: Response, new: float, kept: float, upper: Floats, start: 
     def cost(levers: Floats) -> tuple[float, Floats]:
         return float(levers.sum()), np.ones_like(levers)
 
-    found = _best(response, cost, new, kept, None, upper, start)
-    return found if found.feasible else _nearest(response, new, kept, upper, start)
+    found = _best(response, cost, new, kept, None, upper, start, lower)
+    return found if found.feasible else _nearest(response, new, kept, upper, start, None, lower)
 
 
-def largest(response: Response, budget: float, kept: float, upper: Floats, start: Floats) -> Solution:
+def largest(
+    response: Response, budget: float, kept: float, upper: Floats, start: Floats, lower: Floats | None = None
+) -> Solution:
     """The most new payers that ``budget`` brings with a retention of at least ``kept``; else the nearest to that."""
 
     def loss(levers: Floats) -> tuple[float, Floats]:
         return -response.outcome(levers)[0], -response.gradients(levers)[0]
 
-    found = _best(response, loss, None, kept, budget, upper, start)
-    return found if found.feasible else _nearest(response, None, kept, upper, start, budget)
+    found = _best(response, loss, None, kept, budget, upper, start, lower)
+    return found if found.feasible else _nearest(response, None, kept, upper, start, budget, lower)
 
 
 def _best(
@@ -97,6 +101,7 @@ def _best(
     budget: float | None,
     upper: Floats,
     start: Floats,
+    lower: Floats | None,
 ) -> Solution:
     """SLSQP from several starts, in shares of the upper bounds; the best of those that meet the constraints."""
     shape = upper.shape
@@ -114,20 +119,21 @@ def _best(
         constraints.append(_constraint(response, 1, kept, scale))
     if budget is not None:
         constraints.append(_within(budget, scale))
-    bounds = [(0.0, 1.0 if most > 0 else 0.0) for most in upper.ravel()]
+    least = np.zeros(upper.size) if lower is None else (lower / scale).ravel()
+    bounds = [(float(low), 1.0 if most > 0 else 0.0) for low, most in zip(least, upper.ravel(), strict=True)]
     tried = []
     for first in (np.minimum(start / scale, 1.0), np.where(upper > 0, 1.0, 0.0), np.where(upper > 0, 0.3, 0.0)):
         search: Any = optimize.minimize
         found = search(
             value,
-            first.ravel(),
+            np.maximum(first.ravel(), least),
             jac=True,
             method="SLSQP",
             bounds=bounds,
             constraints=constraints,
             options={"maxiter": 500, "ftol": 1e-12},
         )
-        shares = np.clip(found.x, 0.0, [most for _, most in bounds])
+        shares = np.clip(found.x, least, [most for _, most in bounds])
         met = all(float(each["fun"](shares)) >= -_CLOSE for each in constraints)
         tried.append((not met, float(value(shares)[0]), shares))
     missed, _, shares = min(tried, key=lambda each: each[:2])
@@ -152,7 +158,13 @@ def _constraint(response: Response, place: int, least: float, scale: Floats) -> 
 
 
 def _nearest(
-    response: Response, new: float | None, kept: float, upper: Floats, start: Floats, budget: float | None = None
+    response: Response,
+    new: float | None,
+    kept: float,
+    upper: Floats,
+    start: Floats,
+    budget: float | None,
+    lower: Floats | None,
 ) -> Solution:
     """What misses the goals by the least, in squared shares of each."""
 
@@ -165,5 +177,5 @@ def _nearest(
                 slope -= 2.0 * (1.0 - seen / least) * gradient / least
         return total * 1e4, slope * 1e4
 
-    found = _best(response, miss, None, None, budget, upper, start)
+    found = _best(response, miss, None, None, budget, upper, start, lower)
     return Solution(found.levers, feasible=False)

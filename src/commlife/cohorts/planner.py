@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FittedGrowthPlanner", "Goal", "GrowthPlan", "GrowthPlanner"]
 
+Bounds = Mapping[str, tuple[float, float]]
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 
 _DRAWS, _MOST_LEVERS = 2_000, 400
@@ -247,11 +248,13 @@ class FittedGrowthPlanner(Fitted):
     def __str__(self) -> str:
         return repr(self)
 
-    def plan(self, goal: Goal, *, seed: int = 0) -> GrowthPlan:
+    def plan(self, goal: Goal, *, bounds: Bounds | None = None, seed: int = 0) -> GrowthPlan:
         """The least-cost split of the budget that reaches a goal.
 
         Args:
             goal: What is wanted beyond what the recent levers bring.
+            bounds: For a lever the least and the most money a period in each community: ``{"app": (100.0, 800.0)}``.
+                Without, from 0; never beyond ``reach`` times the largest that a community has seen.
             seed: Of the simulation behind the intervals.
 
         Returns:
@@ -262,15 +265,19 @@ class FittedGrowthPlanner(Fitted):
         response, start = self._response(), self._levers_now
         new, kept = response.outcome(start)
         wanted = new + goal.new_payers, min(kept + goal.retention_points / 100.0, 0.9999)
-        found = cheapest(response, *wanted, self._upper, start)
+        lower, upper = self._within(bounds)
+        found = cheapest(response, *wanted, upper, np.clip(start, lower, upper), lower)
         return self._planned(found, (new, kept), wanted, seed)
 
-    def best_within(self, budget: float, *, retention_points: float = 0.0, seed: int = 0) -> GrowthPlan:
+    def best_within(
+        self, budget: float, *, retention_points: float = 0.0, bounds: Bounds | None = None, seed: int = 0
+    ) -> GrowthPlan:
         """The most new payers that a budget brings, with retention no lower than now plus ``retention_points``.
 
         Args:
             budget: Money a period over all levers and communities.
             retention_points: Percentage points that retention has to rise.
+            bounds: As for :meth:`plan`.
             seed: Of the simulation behind the intervals.
         """
         if isinstance(budget, bool) or not isinstance(budget, (int, float)) or not 0 <= budget < float("inf"):
@@ -280,14 +287,17 @@ class FittedGrowthPlanner(Fitted):
         new, kept = response.outcome(start)
         floor = min(kept + goal.retention_points / 100.0, 0.9999)
         first = start * min(1.0, budget / start.sum()) if start.sum() > 0 else start
-        found = largest(response, float(budget), floor, self._upper, first)
+        lower, upper = self._within(bounds)
+        found = largest(response, float(budget), floor, upper, np.clip(first, lower, upper), lower)
         return self._planned(found, (new, kept), (float("nan"), floor), seed)
 
-    def frontier(self, budgets: Sequence[float], *, retention_points: float = 0.0) -> pd.DataFrame:
+    def frontier(
+        self, budgets: Sequence[float], *, retention_points: float = 0.0, bounds: Bounds | None = None
+    ) -> pd.DataFrame:
         """Best new payers by budget: ``budget, cost, new_payers, retention, reachable``, a row a budget."""
         rows = []
         for budget in budgets:
-            plan = self.best_within(budget, retention_points=retention_points)
+            plan = self.best_within(budget, retention_points=retention_points, bounds=bounds)
             expected = plan.outcome["expected"].tolist()
             rows.append((float(budget), plan.cost, expected[0], expected[1], plan.reachable))
         return pd.DataFrame(rows, columns=["budget", "cost", "new_payers", "retention", "reachable"])
@@ -331,6 +341,28 @@ class FittedGrowthPlanner(Fitted):
     @property
     def _upper(self) -> Floats:
         return self.spec.reach * np.array(self.largest_seen)
+
+    def _within(self, bounds: Bounds | None) -> tuple[Floats, Floats]:
+        """The least and the most of each lever in each community."""
+        upper = self._upper
+        lower = np.zeros_like(upper)
+        for name, pair in (bounds or {}).items():
+            if name not in self.spec.levers:
+                raise ConfigError.unknown_name("bounds: the lever", name, self.spec.levers)
+            if not isinstance(pair, (tuple, list)) or len(pair) != 2 or not 0 <= pair[0] <= pair[1]:
+                raise ConfigError(
+                    f"bounds of {name!r} are the least and the most, such as (0.0, 800.0); seen {pair!r:.40}."
+                )
+            place = self.spec.levers.index(name)
+            reached = float(upper[:, place].min())
+            if pair[0] > reached:
+                raise ConfigError(
+                    f"bounds of {name!r}: at least {pair[0]:,.2f} is asked for, and a community reaches {reached:,.2f} "
+                    f"({self.spec.reach:g} times the largest that it has seen). Use a smaller least, or a larger reach."
+                )
+            lower[:, place] = pair[0]
+            upper[:, place] = np.minimum(upper[:, place], pair[1])
+        return lower, upper
 
     def _response(self, betas: tuple[Floats, Floats] | None = None) -> Response:
         """The curves at the estimates, or at one draw of them."""
