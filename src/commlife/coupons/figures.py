@@ -96,6 +96,7 @@ def plot_fairness(audit: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     for bar, mark in zip(bars, np.where(clear & less, "///", ""), strict=True):
         bar.set_hatch(str(mark))
         bar.set_edgecolor("white")
+    ax.bar_label(bars, fmt="{:.2f}", padding=3, fontsize=8)
     names = [f"{a}: {b}  ({n:,})" for a, b, n in zip(audit["attribute"], audit["level"], audit["users"], strict=True)]
     ax.set_yticks(place, names)
     ax.invert_yaxis()

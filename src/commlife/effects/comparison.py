@@ -341,8 +341,8 @@ class SampleRatio:
         )
 
     def __repr__(self) -> str:
-        seen = ", ".join(f"{arm!s:.40}: {rows:,} of {self.expected[arm]:,.1f}" for arm, rows in self.counts.items())
-        return f"SampleRatio({seen}, pvalue={self.pvalue:.4g})"
+        sizes = [f"{arm!s:.40}: {n:,} (meant {self.expected[arm]:,.1f})" for arm, n in self.counts.items()]
+        return f"SampleRatio({', '.join(sizes)}, pvalue={self.pvalue:.4g})"
 
 
 def sample_ratio(frame: Any, *, treatment: str, ratio: Mapping[Any, float] | None = None) -> SampleRatio:
