@@ -83,7 +83,9 @@ class ValueTotals:
         ax.plot(shown["value"], place, "o", color="white", markeredgecolor=INK, label="expected")
         ax.set_yticks(place, [str(label) for label in shown.iloc[:, 0]])
         ax.set_xlabel(f"value of the next {self.horizon_days} days")
-        ax.set_title(f"What each {self.by or 'user base'} still brings, {self.level:.0%} intervals")
+        ax.margins(y=0.15)
+        by = "" if self.by is None else f" by {self.by}"
+        ax.set_title(f"What users still bring{by}, {self.level:.0%} intervals")
         ax.legend(loc="lower right")
         return ax
 
