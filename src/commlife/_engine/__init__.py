@@ -16,10 +16,11 @@ from commlife._engine.frames import (
 )
 from commlife._engine.repeats import mark_repeats
 from commlife._engine.times import add_local_microsecond, microsecond_as_datetime
-from commlife._engine.windows import NONE_BEFORE, with_previous
+from commlife._engine.windows import NONE_AFTER, NONE_BEFORE, with_neighbours, with_previous
 
 __all__ = [
     "EAGER",
+    "NONE_AFTER",
     "NONE_BEFORE",
     "add_local_microsecond",
     "collect",
@@ -35,5 +36,6 @@ __all__ = [
     "rows_before",
     "settle",
     "told_as_ours",
+    "with_neighbours",
     "with_previous",
 ]

@@ -141,8 +141,20 @@ def rows_before(frame: nw.LazyFrame[Any], column: str, value: int, *, is_sorted:
     return frame.filter(nw.col(column) < value)
 
 
-def settle(frame: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
-    """Compute a plan once, so that what is built on it twice is not computed twice."""
+#: A DuckDB plan over more lines than this is computed again where it is used again: its rows would lie in this
+#: process, while the engine itself goes to disk when its memory is full.
+MOST_ROWS_HELD = 20_000_000
+
+
+def settle(frame: nw.LazyFrame[Any], *, rows: int = 0) -> nw.LazyFrame[Any]:
+    """Compute a plan once, so that what is built on it twice is not computed twice.
+
+    Args:
+        frame: The plan.
+        rows: Lines of the log behind a plan that has almost as many rows itself; 0 for one of a row a user or less.
+    """
+    if rows > MOST_ROWS_HELD and frame.implementation is nw.Implementation.DUCKDB:
+        return frame
     kind = frame.implementation
     native = nw.to_native(frame)
     if kind is nw.Implementation.POLARS:

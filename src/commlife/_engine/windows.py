@@ -11,10 +11,12 @@ import narwhals.stable.v2 as nw
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["NONE_BEFORE", "with_previous"]
+__all__ = ["NONE_AFTER", "NONE_BEFORE", "with_neighbours", "with_previous"]
 
 #: Stands for "there is no row before this one": whole numbers stay whole on every engine.
 NONE_BEFORE = -(2**40)
+#: Likewise for the row after.
+NONE_AFTER = 2**40
 
 
 def with_previous(frame: nw.LazyFrame[Any], column: str, *, by: str | Sequence[str], into: str) -> nw.LazyFrame[Any]:
@@ -61,3 +63,85 @@ def _with_previous_dask(frame: nw.LazyFrame[Any], column: str, *, by: list[str],
 
     meta = native._meta.assign(**{into: native._meta[column].astype("int64")})
     return nw.from_native(native.map_partitions(shift, meta=meta))
+
+
+def with_neighbours(frame: nw.LazyFrame[Any], column: str, *, by: str, carry: str) -> nw.LazyFrame[Any]:
+    """Add previous and next, the values of ``column`` (Int64, unique within ``by``) in the rows before and after.
+
+    Also ``before``, the value of ``carry`` in the row before. One sort serves all three; where there is no such row
+    they are :data:`NONE_BEFORE`, :data:`NONE_AFTER` and 0. Rows may come back in another order.
+    """
+    kind, native = frame.implementation, nw.to_native(frame)
+    if kind is nw.Implementation.PANDAS:
+        return nw.from_native(_pandas_neighbours(native, column, by=by, carry=carry)).lazy()
+    if kind is nw.Implementation.DASK:
+        whole = native.shuffle(on=[by])
+        meta = _pandas_neighbours(native._meta, column, by=by, carry=carry)
+        return nw.from_native(whole.map_partitions(_pandas_neighbours, column, by=by, carry=carry, meta=meta))
+    if kind is nw.Implementation.POLARS:
+        import polars as pl
+
+        shifted = native.sort(by, column).with_columns(
+            pl.col(by).eq_missing(pl.col(by).shift(1)).fill_null(value=False).alias("_after_one"),
+            pl.col(by).eq_missing(pl.col(by).shift(-1)).fill_null(value=False).alias("_before_one"),
+            pl.col(column).shift(1).alias("previous"),
+            pl.col(column).shift(-1).alias("next"),
+            pl.col(carry).shift(1).alias("before"),
+        )
+        # The ends of the frame have nobody beside them, whatever their key.
+        after, before = pl.col("_after_one") & pl.col("previous").is_not_null(), pl.col("_before_one")
+        told = shifted.with_columns(
+            pl.when(after).then("previous").otherwise(NONE_BEFORE).cast(pl.Int64).alias("previous"),
+            pl.when(before & pl.col("next").is_not_null())
+            .then("next")
+            .otherwise(NONE_AFTER)
+            .cast(pl.Int64)
+            .alias("next"),
+            pl.when(after).then("before").otherwise(0).cast(pl.Int64).alias("before"),
+        )
+        return nw.from_native(told.drop("_after_one", "_before_one"))
+    if kind is nw.Implementation.PYARROW:
+        ordered = nw.from_native(native, eager_only=True).sort(by, column)
+        marked = ordered.with_columns(
+            _as_before(by).alias("_after_one"),
+            nw.col(column).shift(1).alias("previous"),
+            nw.col(column).shift(-1).alias("next"),
+            nw.col(carry).shift(1).alias("before"),
+        ).with_columns(nw.col("_after_one").shift(-1).alias("_before_one"))
+        follows = nw.col("_after_one").fill_null(value=False) & ~nw.col("previous").is_null()
+        leads = nw.col("_before_one").fill_null(value=False)
+        told = marked.with_columns(
+            nw.when(follows).then(nw.col("previous")).otherwise(nw.lit(NONE_BEFORE)).cast(nw.Int64).alias("previous"),
+            nw.when(leads).then(nw.col("next")).otherwise(nw.lit(NONE_AFTER)).cast(nw.Int64).alias("next"),
+            nw.when(follows).then(nw.col("before")).otherwise(nw.lit(0)).cast(nw.Int64).alias("before"),
+        )
+        return told.drop("_after_one", "_before_one").lazy()
+    here = nw.col(column)
+    return frame.with_columns(
+        here.shift(1).over(by, order_by=column).fill_null(NONE_BEFORE).cast(nw.Int64).alias("previous"),
+        here.shift(-1).over(by, order_by=column).fill_null(NONE_AFTER).cast(nw.Int64).alias("next"),
+        nw.col(carry).shift(1).over(by, order_by=column).fill_null(0).cast(nw.Int64).alias("before"),
+    )
+
+
+def _pandas_neighbours(part: Any, column: str, *, by: str, carry: str) -> Any:
+    """One sort of one number a row: the key's place and the value beside it."""
+    import numpy as np
+    import pandas as pd
+
+    places, _ = pd.factorize(part[by], use_na_sentinel=False)
+    values = part[column].to_numpy(dtype=np.int64)
+    low = int(values.min()) if len(values) else 0
+    span = (int(values.max()) - low + 1) if len(values) else 1
+    # The rows of users come apart by more than any log's span, so that one key orders both.
+    order = np.argsort(places.astype(np.int64) * span + (values - low))
+    places, values = places[order], values[order]
+    same = places[1:] == places[:-1]
+    carried = part[carry].to_numpy(dtype=np.int64)[order]
+    return part.take(order).assign(
+        previous=np.concatenate([[NONE_BEFORE][: len(order)], np.where(same, values[:-1], NONE_BEFORE)]).astype(
+            np.int64
+        ),
+        next=np.concatenate([np.where(same, values[1:], NONE_AFTER), [NONE_AFTER][: len(order)]]).astype(np.int64),
+        before=np.concatenate([[0][: len(order)], np.where(same, carried[:-1], 0)]).astype(np.int64),
+    )

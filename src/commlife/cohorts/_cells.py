@@ -105,8 +105,9 @@ class Asked:
             return dated.group_by("user_id", "index").agg(nw.len().alias("orders"), nw.col("net").sum())
         active = dated.select("user_id", "index").unique()
         if measure in ("churn", "recall", "streak"):
-            return settle(with_previous(active, "index", by="user_id", into="previous"))
-        return settle(active)
+            return settle(with_previous(active, "index", by="user_id", into="previous"), rows=self.log.n_rows)
+        # Asked of once unless every period makes a cohort of its own.
+        return settle(active, rows=self.log.n_rows) if self.question.cohort == "active" else active
 
     @cached_property
     def existing(self) -> Plan | None:

@@ -124,14 +124,10 @@ def activity_runs(
     counted = log._orders(as_of).with_columns(nw.col("counts").cast(nw.Int64).alias("orders"))
     counted = with_period_index(counted, log, period, as_of=as_of)
     cells = counted.group_by("user_id", "index").agg(nw.col("orders").sum(), nw.col("net").sum())
-    cells = _engine.settle(cells.with_columns(nw.col("orders", "net").cast(nw.Int64)))
+    cells = _engine.settle(cells.with_columns(nw.col("orders", "net").cast(nw.Int64)), rows=log.n_rows)
     active = cells.filter(nw.col("orders") > 0).select("user_id", "index", "net")
-    active = _engine.with_previous(active, "index", by="user_id", into="previous")
-    active = active.with_columns((0 - nw.col("index")).alias("backwards"))
-    active = _engine.with_previous(active, "backwards", by="user_id", into="next")
-    active = _engine.settle(active if incomplete else active.filter(nw.col("index") <= last))
-    earlier = active.select("user_id", (nw.col("index") + 1).alias("index"), nw.col("net").alias("before"))
-    active = active.join(earlier, on=["user_id", "index"], how="left")
+    active = _engine.with_neighbours(active, "index", by="user_id", carry="net")
+    active = active if incomplete else active.filter(nw.col("index") <= last)
     refunds = cells.filter(nw.col("orders") == 0)
     refunds = (refunds if incomplete else refunds.filter(nw.col("index") <= last)).select("user_id", "index", "net")
 
@@ -151,7 +147,7 @@ def activity_runs(
         refunds = refunds.join(groups, on="user_id", how="left")
     active = _coded(active, existing, silent_after=silent_after, churned_after=churned_after)
     columns = ("user_id", "index", "net", "entry", "exit", "until", "up", "down", *by)
-    return Runs(_engine.settle(active.select(*columns)), refunds, last, told)
+    return Runs(_engine.settle(active.select(*columns), rows=log.n_rows), refunds, last, told)
 
 
 def tells_existing(log: OrderLog, *, washout: Duration | None) -> bool:
@@ -167,7 +163,7 @@ def tells_existing(log: OrderLog, *, washout: Duration | None) -> bool:
 def _coded(active: nw.LazyFrame[Any], existing: nw.Expr, *, silent_after: int, churned_after: int) -> nw.LazyFrame[Any]:
     """Add entry, exit, up and down."""
     since = nw.col("index") - nw.col("previous")
-    until = -nw.col("next") - nw.col("index")
+    until = nw.col("next") - nw.col("index")
     is_first = nw.col("previous") == NONE_BEFORE
     entry = (
         nw.when(is_first)
@@ -187,7 +183,9 @@ def _coded(active: nw.LazyFrame[Any], existing: nw.Expr, *, silent_after: int, c
             .otherwise(nw.when(until <= churned_after).then(nw.lit(LAPSES)).otherwise(nw.lit(CHURNS)))
         )
     )
-    more = nw.col("net") - nw.col("before").fill_null(0).cast(nw.Int64)
+    # What the user spent in the period before; nothing where the row before lies further back.
+    spent = nw.when(since == 1).then(nw.col("before")).otherwise(nw.lit(0)).cast(nw.Int64)
+    more = nw.col("net") - spent
     active = active.with_columns(
         nw.when(until > NEVER).then(nw.lit(NEVER)).otherwise(until).cast(nw.Int64).alias("until"),
         entry.cast(nw.Int64).alias("entry"),

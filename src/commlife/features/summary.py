@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import narwhals.stable.v2 as nw
 
+from commlife import _engine
 from commlife.features.users import own_attributes, warn_if_left_truncated, with_existing
 from commlife.orders.calendar import Duration, Timestamp, day_number
 
@@ -80,7 +81,8 @@ def summary_plan(log: OrderLog, as_of: int) -> nw.LazyFrame[Any]:
 def summary_facts(log: OrderLog, as_of: int) -> nw.LazyFrame[Any]:
     """One row a payer: user_id, first (day), x, t_x, repeat_spend (minor units); only further orders change them."""
     counting = log._orders(as_of).filter(nw.col("counts"))
-    days = counting.group_by("user_id", "day").agg(nw.col("net").sum())
+    # Used twice: computed once.
+    days = _engine.settle(counting.group_by("user_id", "day").agg(nw.col("net").sum()), rows=log.n_rows)
     users = days.group_by("user_id").agg(
         nw.col("day").min().alias("first"),
         nw.col("day").max().alias("last"),

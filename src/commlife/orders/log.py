@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zoneinfo
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -386,12 +386,19 @@ class OrderLog:
 
     def _orders(self, as_of: int, *attributes: str) -> nw.LazyFrame[Any]:
         """One row an order at ``as_of``: user_id, order_id, day, us, net, counts, attributes of its earliest line."""
-        key = ("orders", as_of, attributes)
-        if key not in self._memory:
-            for old in [key for key in self._memory if key[0] == "orders"][:-5]:
-                self._memory.pop(old, None)  # a few recent ones are worth their memory, not all
-            self._memory[key] = _facts.orders(self, as_of, attributes)
-        frame: nw.LazyFrame[Any] = self._memory[key]
+        return self._remembered(("orders", as_of, attributes), lambda: _facts.orders(self, as_of, attributes), most=6)
+
+    def _remembered(
+        self, key: tuple[Any, ...], make: Callable[[], nw.LazyFrame[Any]], *, most: int
+    ) -> nw.LazyFrame[Any]:
+        """A settled plan that several calls ask for; a few recent ones of a kind are worth their memory, not all."""
+        frame: nw.LazyFrame[Any] | None = self._memory.get(key)
+        if frame is None:
+            # Threads share a log: what one of them puts down another may tidy away before it is picked up again.
+            frame = make()
+            for old in [held for held in list(self._memory) if held[0] == key[0]][: 1 - most]:
+                self._memory.pop(old, None)
+            self._memory[key] = frame
         return frame
 
     def _derived(

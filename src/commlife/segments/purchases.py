@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import narwhals.stable.v2 as nw
 
+from commlife import _engine
 from commlife.features.users import own_attributes
 
 if TYPE_CHECKING:
@@ -33,8 +35,22 @@ def purchases(
     """One row a payer: user_id, recency_days, frequency, monetary (float64, major units) and, with ``by``, group.
 
     With a lookback only orders of the last days count, and who has none of them is not in the plan. Money is made from
-    exact integers by correctly rounded divisions, so that equal customers have equal values on every engine.
+    exact integers by correctly rounded divisions, so that equal customers have equal values on every engine. Learning
+    cuts and scoring ask for the same plan: it is computed once.
     """
+    key = ("purchases", as_of, lookback, monetary, by)
+    made = partial(_purchases, log, as_of, lookback=lookback, monetary=monetary, by=by)
+    return log._remembered(key, lambda: _engine.settle(made()), most=2)
+
+
+def _purchases(
+    log: OrderLog,
+    as_of: int,
+    *,
+    lookback: Duration | None,
+    monetary: Literal["total", "mean"],
+    by: str | None,
+) -> nw.LazyFrame[Any]:
     orders = log._orders(as_of)
     if lookback is not None:
         orders = orders.filter(nw.col("day") >= as_of - lookback.days)
