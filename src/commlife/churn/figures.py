@@ -24,6 +24,7 @@ from commlife.churn._canvas import (
     written,
 )
 from commlife.churn._explained import Forecast, explain
+from commlife.churn.catalogue import CATALOGUE
 from commlife.churn.curves import accumulated
 from commlife.errors import ConfigError
 
@@ -325,10 +326,12 @@ def draw_lever(told: LeverEffect, ax: Axes | None, lang: str) -> Axes:
     """The raw difference, the adjusted effect, and how far confounders as strong as the recorded ones could move it."""
     effect = told.effect
     names = [say(lang, "unadjusted difference", "未调整差异"), say(lang, "adjusted, 95% interval", "调整后（95%区间）")]
+    labels = {feature.name: feature.label(lang) for feature in CATALOGUE}
     centre = [100 * effect.raw_difference, 100 * effect.effect_size]
     half = [0.0, 100 * effect.sensitivity.margin]
     for name, moved in zip(told.yardsticks["covariate"], told.yardsticks["could_move"], strict=True):
-        names.append(say(lang, f"beside a hidden one like {name}", f"若有未记录因素强如{name}"))
+        label = labels.get(name, name)
+        names.append(say(lang, f'beside a hidden one like "{label}"', f"若有未记录因素强如“{label}”"))
         centre.append(100 * effect.effect_size)
         half.append(100 * (effect.sensitivity.margin + moved))
     with written(lang):

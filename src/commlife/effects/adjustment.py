@@ -175,7 +175,6 @@ def adjusted_effect(
     psi, weight = _scores(y[keep], treated[keep], means[keep], chance[keep], estimand)
     arms = treated[keep].astype(np.intp)
     residual = y[keep] - means[keep][np.arange(len(arms)), arms]
-    representer = weight if estimand == "all" else weight / arms.mean()
     effect = float(psi.mean())
     error = _error(psi - effect, None if group is None else group[keep])
     z = normal_quantile(0.5 + level / 2)
@@ -197,7 +196,9 @@ def adjusted_effect(
         effective_controls=sizes[1],
         balance=balance,
         propensity=_points(chance, treated),
-        sensitivity=Sensitivity.of(effect, z * error, residual=residual, representer=representer),
+        sensitivity=Sensitivity.of(
+            effect, z * error, residual=residual, squared_weight=_squared_weight(arms, chance[keep], estimand)
+        ),
     )
 
 
@@ -233,6 +234,21 @@ def _scores(
     # Centred at the estimate for the treated alone, so that its spread is that of the influence.
     effect = psi.mean()
     return psi - effect * (treated / share - 1), weight
+
+
+def _squared_weight(arms: NDArray[np.intp], chance: Floats, estimand: Estimand) -> float:
+    """Mean squared weight, as the value of the weights' own loss: the better they fit, the larger, never inflated."""
+    if estimand == "all":
+        weight = np.where(arms == 1, 1 / chance, -1 / (1 - chance))
+        moment = 1 / chance + 1 / (1 - chance)
+    else:
+        share = arms.mean()
+        odds = chance / (1 - chance)
+        weight = np.where(arms == 1, 1.0, -odds) / share
+        moment = arms / share * (1 + odds) / share
+    plain = float(weight @ weight) / len(weight)
+    told = float((2 * moment - weight**2).mean())
+    return told if told > 0 else plain
 
 
 def _error(influence: Floats, group: NDArray[np.intp] | None) -> float:

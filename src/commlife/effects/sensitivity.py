@@ -48,10 +48,9 @@ class Sensitivity:
     mean_squared_weight: float
 
     @classmethod
-    def of(cls, effect_size: float, margin: float, *, residual: Floats, representer: Floats) -> Sensitivity:
-        """From the residuals of the outcome and the weight of each user."""
-        n = len(residual)
-        return cls(effect_size, margin, float(residual @ residual) / n, float(representer @ representer) / n)
+    def of(cls, effect_size: float, margin: float, *, residual: Floats, squared_weight: float) -> Sensitivity:
+        """From the residuals of the outcome and the mean squared weight."""
+        return cls(effect_size, margin, float(residual @ residual) / len(residual), squared_weight)
 
     @property
     def _scale(self) -> float:
