@@ -1,6 +1,20 @@
 """Allocation at scale, against HiGHS where that still runs. Prints CPU seconds, certified gaps and peak memory.
 
 Run: python bench/bench_coupons.py [users ...]
+
+Measured on a 2-core x86-64 machine under load (values and costs in float32; peak of the whole process, data included):
+
+====================================  ========  =======  =======
+users x 5 coupons                     CPU s     gap      peak MB
+====================================  ========  =======  =======
+1,000,000, one budget                  0.78     1.8e-10    350
+1,000,000, 5,000 caps                  2.47     5.7e-05    433
+10,000,000, one budget                10.9      1.8e-11  1,762
+10,000,000, 50,000 caps               35.3      5.8e-05  2,321
+====================================  ========  =======  =======
+
+Of the 350 MB 242 are the interpreter and the making of the data: in a process that only reads its values and costs the
+peak at one million users is 296 MB (float32) or 334 MB (float64), and 340 MB with 5,000 caps.
 """
 
 from __future__ import annotations

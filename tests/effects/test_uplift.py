@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.tree import DecisionTreeRegressor
 
 from commlife.effects import FittedUplift, Uplift, qini
-from commlife.errors import ConfigError, InsufficientDataError, PersistenceError
+from commlife.errors import ConfigError, InsufficientDataError, ModelWarning, PersistenceError
 
 CALL = {
     "treatment": "arm",
@@ -121,3 +122,58 @@ def test_a_number_that_became_a_text_is_told() -> None:
         model.predict(trial(50).assign(age="old"))
     with pytest.raises(ConfigError, match="learner"):
         Uplift(learner="r")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("learner", ["s", "t", "x", "dr"])
+def test_any_regressor_may_learn(learner: str) -> None:
+    frame, fresh = trial(), trial(2_000, seed=1)
+    tree = DecisionTreeRegressor(min_samples_leaf=150, random_state=0)
+    model = Uplift(learner=learner).fit_with(tree, frame, **CALL)
+    assert np.corrcoef(model.predict(fresh)["A"], fresh["tA"])[0, 1] > 0.7
+    assert model.evaluation["arm"].tolist() == ["A", "B"]
+    assert "DecisionTreeRegressor" in repr(model)
+    with pytest.raises(ConfigError, match="as in scikit-learn"):
+        Uplift().fit_with("forest", frame, **CALL)
+
+
+def test_estimated_propensities_undo_a_targeting_that_the_features_hold() -> None:
+    """The young got the coupon more often; it changes everybody by 1. Called random, the mean effect is far off."""
+    rng = np.random.default_rng(5)
+    age = rng.normal(size=6_000)
+    given = rng.random(6_000) < 1 / (1 + np.exp(1.2 * age))
+    y = 3 * age + 1.0 * given + rng.normal(0, 0.5, 6_000)
+    frame = pd.DataFrame({"age": age, "arm": np.where(given, "A", "none"), "y": y})
+    call = {**CALL, "features": ["age"]}
+    with pytest.warns(ModelWarning, match="adjusted for these and nothing else"):
+        adjusted = Uplift(trees=40).fit(frame, **{**call, "propensity": "estimated"})
+    assert adjusted.predict(frame)["A"].mean() == pytest.approx(1.0, abs=0.1)
+    assert adjusted.evaluation["slope"].notna().all()
+    rows = frame.sample(frac=1, random_state=1)
+    with pytest.warns(ModelWarning):
+        shuffled = Uplift(trees=40).fit(rows, **{**call, "propensity": "estimated"})
+    assert shuffled.predict(frame)["A"].to_numpy() == pytest.approx(adjusted.predict(frame)["A"].to_numpy(), abs=0.05)
+
+
+def test_the_slope_tells_noise_from_signal_and_shrunken_scores_come_true() -> None:
+    """Scores on pure noise: the slope is near 0, and a plan of the top scores keeps what the shrunken ones promise."""
+    rng = np.random.default_rng(6)
+
+    def noisy(n: int) -> pd.DataFrame:
+        frame = pd.DataFrame(rng.normal(size=(n, 5)), columns=list("abcde"))
+        frame["true"] = 0.2 + 0.1 * frame["a"]
+        frame["arm"] = rng.choice(["none", "A"], n)
+        frame["y"] = frame["true"] * (frame["arm"] == "A") + rng.normal(0, 1.5, n)
+        return frame
+
+    past, new = noisy(3_000), noisy(5_000)
+    call = {**CALL, "features": list("abcde")}
+    model = Uplift(learner="t", trees=60).fit(past, **call)
+    row = model.evaluation.iloc[0]
+    assert row["slope"] - 3 * row["slope_se"] < 0.5
+    plain, shrunken = model.predict(new)["A"], model.predict(new, shrunken=True)["A"]
+    top = plain.sort_values().index[-1_000:]
+    true = new["true"][top].mean()
+    assert plain[top].mean() > true + 0.3
+    assert shrunken[top].mean() == pytest.approx(true, abs=0.15)
+    strong = Uplift(trees=60).fit(trial(), **CALL).evaluation.set_index("arm")
+    assert strong.loc["A", "slope"] == pytest.approx(1.0, abs=0.15)

@@ -18,7 +18,7 @@ from commlife.effects.rollout import Guardrail, Rollout, RolloutDecision
 from commlife.effects.sensitivity import Sensitivity
 from commlife.effects.shrinkage import shrink
 from commlife.effects.trial_readout import Readout, readout
-from commlife.effects.uplift import FittedUplift, Uplift
+from commlife.effects.uplift import FittedUplift, Uplift, UpliftEstimates
 
 __all__ = [
     "AdjustedEffect",
@@ -33,6 +33,7 @@ __all__ = [
     "SampleRatio",
     "Sensitivity",
     "Uplift",
+    "UpliftEstimates",
     "adjust_pvalues",
     "adjusted_effect",
     "assign",

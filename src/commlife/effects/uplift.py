@@ -6,6 +6,7 @@ targeted campaigns without them learns who was targeted: it is refused.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -17,34 +18,26 @@ from pydantic import Field
 
 from commlife._model import Fitted, FittedOn, Spec, library_version
 from commlife.effects._inputs import Floats, in_open_interval, label_column, number_column, wide_frame
-from commlife.effects._nuisance import deal_folds
+from commlife.effects._learners import Shape, Trial, learn_all, predict_all, text_of
+from commlife.effects._nuisance import cross_fitted_propensity, deal_folds
 from commlife.effects.qini import qini, uplift_at
-from commlife.errors import ConfigError, InsufficientDataError
+from commlife.errors import ConfigError, InsufficientDataError, ModelWarning
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from numpy.typing import NDArray
 
-__all__ = ["FittedUplift", "Uplift"]
+__all__ = ["FittedUplift", "Uplift", "UpliftEstimates"]
 
 WHAT = "Uplift.fit"
 
+#: How arms can have been dealt, beside known chances.
+DEALT = ("randomised", "estimated")
+
+#: Estimated chances are kept above this; more than that share of users at it, and it is told.
+LEAST_CHANCE, MANY = 0.01, 0.05
+
 #: A text feature may have so many levels; rarer ones count as unseen.
 MAX_LEVELS = 50
-
-
-@dataclass(frozen=True, slots=True)
-class _Trial:
-    """What a learner sees: features, outcome, arm (0 is the control) and the probability of the row's own arm."""
-
-    x: Floats
-    y: Floats
-    arm: NDArray[np.intp]
-    chances: Floats
-
-    def part(self, rows: NDArray[Any]) -> _Trial:
-        return _Trial(self.x[rows], self.y[rows], self.arm[rows], self.chances[rows])
 
 
 class Uplift(Spec):
@@ -89,7 +82,7 @@ class Uplift(Spec):
         features: Sequence[str],
         propensity: str | Mapping[Any, float] | None = None,
     ) -> FittedUplift:
-        """Learn from a trial.
+        """Learn from a trial, by boosted trees.
 
         Args:
             frame: One row a user, any kind of frame.
@@ -97,13 +90,85 @@ class Uplift(Spec):
             control: The arm without a treatment.
             outcome: Column of numbers.
             features: Columns known before the treatment: numbers (missing ones allowed) or texts.
-            propensity: ``"randomised"`` (the arms' shares serve), a mapping arm -> probability, or a column with the
-                probability of the row's own arm where it was dealt by known chances (two arms only).
+            propensity: ``"randomised"`` (the arms' shares serve), a mapping arm -> probability, a column with the
+                probability of the row's own arm where it was dealt by known chances (two arms only), or
+                ``"estimated"``: from the features, cross-fitted, which adjusts for what they hold and nothing else.
 
         Raises:
             ConfigError: If ``propensity`` is not said, a column or the control is not there.
             InsufficientDataError: If an arm has fewer than 20 rows a fold.
         """
+        learned = self._learn(
+            frame,
+            treatment=treatment,
+            control=control,
+            outcome=outcome,
+            features=features,
+            propensity=propensity,
+            estimator=None,
+        )
+        return FittedUplift(
+            spec=self,
+            arms=learned.arms,
+            levels=learned.levels,
+            models=tuple(text_of(booster) for booster in learned.models),
+            quality=learned.quality,
+            fitted_on=FittedOn(as_of=None, rows=learned.rows, users=learned.rows, version=library_version()),
+        )
+
+    def fit_with(
+        self,
+        estimator: Any,
+        frame: Any,
+        *,
+        treatment: str,
+        control: Any,
+        outcome: str,
+        features: Sequence[str],
+        propensity: str | Mapping[Any, float] | None = None,
+    ) -> UpliftEstimates:
+        """The same learner over a regressor of your own.
+
+        Args:
+            estimator: Anything with scikit-learn's ``fit`` and ``predict``; it is cloned for each model. Missing
+                numbers reach it as 0.
+            frame: As for :meth:`fit`, and so all others.
+            treatment: Column with the arm.
+            control: The arm without a treatment.
+            outcome: Column of numbers.
+            features: Columns known before the treatment.
+            propensity: How the arms were dealt.
+
+        Returns:
+            :class:`UpliftEstimates`: it predicts and is judged alike, but has no JSON, since foreign models have none.
+
+        Raises:
+            ConfigError: As for :meth:`fit`, or if the estimator cannot fit and predict.
+            InsufficientDataError: As for :meth:`fit`.
+        """
+        if not (hasattr(estimator, "fit") and hasattr(estimator, "predict") and hasattr(estimator, "get_params")):
+            raise ConfigError(f"estimator has fit, predict and get_params, as in scikit-learn; seen {estimator!r:.60}.")
+        return self._learn(
+            frame,
+            treatment=treatment,
+            control=control,
+            outcome=outcome,
+            features=features,
+            propensity=propensity,
+            estimator=estimator,
+        )
+
+    def _learn(
+        self,
+        frame: Any,
+        *,
+        treatment: str,
+        control: Any,
+        outcome: str,
+        features: Sequence[str],
+        propensity: str | Mapping[Any, float] | None,
+        estimator: Any,
+    ) -> UpliftEstimates:
         if propensity is None:
             raise ConfigError(
                 f'{WHAT} must be told how the arms were dealt: propensity="randomised", a mapping arm -> probability, '
@@ -112,7 +177,7 @@ class Uplift(Spec):
             )
         if isinstance(features, str) or not features:
             raise ConfigError(f"features is a list of at least one column; seen {features!r:.60}.")
-        column = [propensity] if isinstance(propensity, str) and propensity != "randomised" else []
+        column = [propensity] if isinstance(propensity, str) and propensity not in DEALT else []
         data = wide_frame(frame, [treatment, outcome, *features, *column], WHAT)
         labels, codes = label_column(data, treatment, WHAT)
         if control not in labels:
@@ -128,21 +193,62 @@ class Uplift(Spec):
         y = number_column(data, outcome, WHAT)
         levels = {name: _levels(data, name) for name in features}
         x = _matrix(data, levels)
-        chances = _chances(data, propensity, [labels[i] for i in order], arm)
-        trial = _Trial(x, y, arm, chances)
         fold = deal_folds(np.nan_to_num(x), y, arm, self.folds, self.seed)
+        if propensity == "estimated":
+            chances = _estimated(np.nan_to_num(x), arm, len(order), fold)
+        else:
+            chances = _chances(data, propensity, [labels[i] for i in order], arm)
+        trial = Trial(x, y, arm, chances)
+        shape = Shape(self.learner, self.trees, self.depth, self.learning_rate, self.seed, estimator)
         scores = np.empty((len(y), len(arms)))
         for k in range(self.folds):
             inside = fold == k
-            scores[inside] = _predict(self, _learn(self, trial.part(~inside), len(arms)), x[inside], len(arms))
-        return FittedUplift(
-            spec=self,
+            models = learn_all(shape, trial.part(~inside), len(arms))
+            scores[inside] = predict_all(shape, models, x[inside], len(arms))
+        return UpliftEstimates(
+            shape=shape,
             arms=arms,
             levels={name: None if known is None else tuple(known) for name, known in levels.items()},
-            models=tuple(_text(booster) for booster in _learn(self, trial, len(arms))),
+            models=tuple(learn_all(shape, trial, len(arms))),
             quality=tuple(_quality(name, i + 1, trial, scores[:, i]) for i, name in enumerate(arms)),
-            fitted_on=FittedOn(as_of=None, rows=len(y), users=len(y), version=library_version()),
+            rows=len(y),
         )
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class UpliftEstimates:
+    """What :meth:`Uplift.fit_with` learned.
+
+    Attributes:
+        arms: Treatments, in the order of the columns of :meth:`predict`.
+        levels: Features with the known levels of texts, None for numbers.
+        models: The fitted regressors.
+        quality: Entries of :attr:`evaluation`.
+        rows: Rows of the trial.
+        shape: The learner.
+    """
+
+    arms: tuple[str, ...]
+    levels: dict[str, tuple[str, ...] | None]
+    models: tuple[Any, ...]
+    quality: tuple[dict[str, str | float], ...]
+    rows: int
+    shape: Shape
+
+    @property
+    def evaluation(self) -> pd.DataFrame:
+        """As :attr:`FittedUplift.evaluation`."""
+        return pd.DataFrame([dict(row) for row in self.quality])
+
+    def predict(self, frame: Any, *, shrunken: bool = False) -> pd.DataFrame:
+        """As :meth:`FittedUplift.predict`."""
+        data = wide_frame(frame, list(self.levels), "predict")
+        scores = predict_all(self.shape, self.models, _matrix(data, self.levels), len(self.arms))
+        return pd.DataFrame(_shrunken(scores, self.quality) if shrunken else scores, columns=list(self.arms))
+
+    def __repr__(self) -> str:
+        name = type(self.shape.estimator).__name__
+        return f"UpliftEstimates(learner={self.shape.learner!r}, {name}, arms={list(self.arms)}, rows={self.rows:,})"
 
 
 class FittedUplift(Fitted):
@@ -167,12 +273,19 @@ class FittedUplift(Fitted):
         """How well out-of-fold scores rank, one row a treatment against the control.
 
         ``arm, users, qini`` (area over users squared, see :func:`~commlife.effects.qini`), ``uplift_top_30`` (observed
-        among the 30% with the highest scores), ``uplift_all``, ``share_negative`` (predicted to be harmed).
+        among the 30% with the highest scores), ``uplift_all``, ``share_negative`` (predicted to be harmed), ``slope,
+        slope_se`` (by how much what is observed rises with the score: 1 where scores are right, near 0 where they are
+        noise). Intervals: :func:`~commlife.effects.rank_quality` on users held out.
         """
         return pd.DataFrame([dict(row) for row in self.quality])
 
-    def predict(self, frame: Any) -> pd.DataFrame:
+    def predict(self, frame: Any, *, shrunken: bool = False) -> pd.DataFrame:
         """Predicted change of the outcome by each treatment, one row a row of ``frame``, one column a treatment.
+
+        Args:
+            frame: Rows with the features.
+            shrunken: Pull scores towards the treatment's mean effect by the slope of :attr:`evaluation` (between 0
+                and 1): less exciting, nearer to what comes true, and what a plan should be made of.
 
         Raises:
             ConfigError: If a feature is not there, or a number has become a text.
@@ -185,8 +298,10 @@ class FittedUplift(Fitted):
             booster = xgboost.Booster(params={"nthread": 1})
             booster.load_model(bytearray(text, "utf-8"))
             boosters.append(booster)
-        scores = _predict(self.spec, boosters, _matrix(data, self.levels), len(self.arms))
-        return pd.DataFrame(scores, columns=list(self.arms))
+        spec = self.spec
+        shape = Shape(spec.learner, spec.trees, spec.depth, spec.learning_rate, spec.seed)
+        scores = predict_all(shape, boosters, _matrix(data, self.levels), len(self.arms))
+        return pd.DataFrame(_shrunken(scores, self.quality) if shrunken else scores, columns=list(self.arms))
 
     def __repr__(self) -> str:
         return f"FittedUplift(learner={self.spec.learner!r}, arms={list(self.arms)}, rows={self.fitted_on.rows:,})"
@@ -246,104 +361,10 @@ def _chances(data: nw.DataFrame[Any], propensity: Any, labels: list[Any], arm: N
     return np.tile(row, (len(arm), 1))
 
 
-def _grow(spec: Uplift, x: Floats, y: Floats) -> Any:
-    import xgboost
-
-    settings = {
-        "max_depth": spec.depth,
-        "eta": spec.learning_rate,
-        "min_child_weight": 10,
-        "nthread": 1,
-        "tree_method": "hist",
-        "seed": spec.seed,
-        "base_score": float(y.mean()),
-    }
-    return xgboost.train(settings, xgboost.DMatrix(x, label=y, nthread=1), num_boost_round=spec.trees)
-
-
-def _say(booster: Any, x: Floats) -> Floats:
-    import xgboost
-
-    return np.asarray(booster.predict(xgboost.DMatrix(x, nthread=1)), dtype=np.float64)
-
-
-def _text(booster: Any) -> str:
-    return str(bytes(booster.save_raw(raw_format="json")).decode("utf-8"))
-
-
-def _learn(spec: Uplift, trial: _Trial, arms: int) -> list[Any]:
-    """The boosters of a learner, in an order that :func:`_predict` knows."""
-    learn: dict[str, Callable[[Uplift, _Trial, int], list[Any]]] = {
-        "s": _learn_s,
-        "t": _learn_t,
-        "x": _learn_x,
-        "dr": _learn_dr,
-    }
-    return learn[spec.learner](spec, trial, arms)
-
-
-def _learn_s(spec: Uplift, trial: _Trial, arms: int) -> list[Any]:
-    flags = (trial.arm[:, None] == np.arange(1, arms + 1)).astype(np.float64)
-    return [_grow(spec, np.hstack([flags, trial.x]), trial.y)]
-
-
-def _learn_t(spec: Uplift, trial: _Trial, arms: int) -> list[Any]:
-    return [_grow(spec, trial.x[trial.arm == a], trial.y[trial.arm == a]) for a in range(arms + 1)]
-
-
-def _learn_x(spec: Uplift, trial: _Trial, arms: int) -> list[Any]:
-    """For each treatment: gains of the treated, gains of the controls, and the share treated (as a model)."""
-    plain = _learn_t(spec, trial, arms)
-    control = trial.arm == 0
-    result = []
-    for a in range(1, arms + 1):
-        mine = trial.arm == a
-        both = mine | control
-        share = trial.chances[both, a] / (trial.chances[both, a] + trial.chances[both, 0])
-        result.append(_grow(spec, trial.x[mine], trial.y[mine] - _say(plain[0], trial.x[mine])))
-        result.append(_grow(spec, trial.x[control], _say(plain[a], trial.x[control]) - trial.y[control]))
-        result.append(_grow(spec, trial.x[both], share))
-    return result
-
-
-def _learn_dr(spec: Uplift, trial: _Trial, arms: int) -> list[Any]:
-    """Doubly robust scores, their outcome models fitted on the other half, regressed on the features."""
-    half = deal_folds(np.nan_to_num(trial.x), trial.y, trial.arm, 2, spec.seed + 1)
-    means = np.empty((len(trial.y), arms + 1))
-    for k in range(2):
-        models = _learn_t(spec, trial.part(half != k), arms)
-        means[half == k] = np.column_stack([_say(model, trial.x[half == k]) for model in models])
-    inverse = (trial.arm[:, None] == np.arange(arms + 1)) / trial.chances
-    scores = means + inverse * (trial.y[:, None] - means)
-    return [_grow(spec, trial.x, scores[:, a] - scores[:, 0]) for a in range(1, arms + 1)]
-
-
-def _predict(spec: Uplift, boosters: Sequence[Any], x: Floats, arms: int) -> Floats:
-    if spec.learner == "dr":
-        return np.column_stack([_say(booster, x) for booster in boosters])
-    if spec.learner == "t":
-        means = np.column_stack([_say(booster, x) for booster in boosters])
-        return np.asarray(means[:, 1:] - means[:, :1])
-    if spec.learner == "s":
-        none = np.zeros((len(x), arms))
-        base = _say(boosters[0], np.hstack([none, x]))
-        columns = []
-        for a in range(arms):
-            flags = none.copy()
-            flags[:, a] = 1.0
-            columns.append(_say(boosters[0], np.hstack([flags, x])) - base)
-        return np.column_stack(columns)
-    columns = []
-    for a in range(arms):
-        treated, controls, share = (_say(booster, x) for booster in boosters[3 * a : 3 * a + 3])
-        weight = np.clip(share, 0.0, 1.0)
-        columns.append(weight * controls + (1 - weight) * treated)
-    return np.column_stack(columns)
-
-
-def _quality(name: str, index: int, trial: _Trial, score: Floats) -> dict[str, str | float]:
+def _quality(name: str, index: int, trial: Trial, score: Floats) -> dict[str, str | float]:
     rows = (trial.arm == 0) | (trial.arm == index)
     y, t, s = trial.y[rows], trial.arm[rows] == index, score[rows]
+    slope, error, mean = _slope(index, trial, score)
     return {
         "arm": name,
         "users": float(rows.sum()),
@@ -351,4 +372,57 @@ def _quality(name: str, index: int, trial: _Trial, score: Floats) -> dict[str, s
         "uplift_top_30": uplift_at(y, t, s, share=0.3),
         "uplift_all": uplift_at(y, t, s, share=1.0),
         "share_negative": float((s < 0).mean()),
+        "slope": slope,
+        "slope_se": error,
+        "mean_score": float(score.mean()),
+        "mean_effect": mean,
     }
+
+
+def _slope(index: int, trial: Trial, score: Floats) -> tuple[float, float, float]:
+    """Regression of what is observed on the score (Chernozhukov et al. 2018), by inverse propensities; the mean effect.
+
+    Outcomes are centred and what the score alone explains of them is taken off before they are weighted: both leave
+    the slope as it is and take noise out.
+    """
+    y = trial.y - trial.y.mean()
+    centred = score - score.mean()
+    spread = float(centred @ centred)
+    weight = (trial.arm == index) / trial.chances[:, index] - (trial.arm == 0) / trial.chances[:, 0]
+    base = trial.arm == 0
+    own = score[base] - score[base].mean()
+    within = float(own @ own)
+    explained = float(own @ y[base]) / within * centred if within > 0 else 0.0
+    change = weight * (y - explained)
+    mean = float(change.mean())
+    if spread <= 1e-300:
+        return 0.0, 0.0, mean
+    slope = float(centred @ change) / spread
+    rest = change - mean - slope * centred
+    return slope, float(np.sqrt((centred**2) @ (rest**2))) / spread, mean
+
+
+def _shrunken(scores: Floats, quality: Sequence[Mapping[str, str | float]]) -> Floats:
+    """Scores pulled towards each treatment's mean effect."""
+    columns = []
+    for place, row in enumerate(quality):
+        slope = min(max(float(row["slope"]), 0.0), 1.0)
+        columns.append(float(row["mean_effect"]) + slope * (scores[:, place] - float(row["mean_score"])))
+    return np.column_stack(columns)
+
+
+def _estimated(x: Floats, arm: NDArray[np.intp], arms: int, fold: NDArray[np.intp]) -> Floats:
+    """(rows, arms): each arm's probability given the features, by models of the other folds, kept off 0 and 1."""
+    spread = x.std(axis=0)
+    matrix = (x[:, spread > 0] - x[:, spread > 0].mean(axis=0)) / spread[spread > 0]
+    chances = np.column_stack([cross_fitted_propensity(matrix, arm == a, fold) for a in range(arms)])
+    chances = np.maximum(chances, LEAST_CHANCE)
+    far = float((chances.min(axis=1) <= LEAST_CHANCE).mean())
+    warnings.warn(
+        "propensities were estimated from the features: the uplift is adjusted for these and nothing else"
+        + (f"; {far:.0%} of the users had almost no chance of some arm" if far > MANY else "")
+        + ". Run a trial where it matters.",
+        ModelWarning,
+        stacklevel=4,
+    )
+    return np.asarray(chances / chances.sum(axis=1, keepdims=True))
