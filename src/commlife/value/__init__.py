@@ -5,6 +5,7 @@ from commlife.value.checks import FrequencyCheck, HoldoutCheck, frequency_check,
 from commlife.value.comparison import ModelComparison, compare_models
 from commlife.value.drift import DriftCheck, drift_check
 from commlife.value.gamma_gamma import FittedGammaGamma, GammaGamma
+from commlife.value.independence import SpendCheck, spend_check
 from commlife.value.lifetime import lifetime_value
 from commlife.value.pareto_nbd import FittedParetoNBD, ParetoNBD
 from commlife.value.profile import profile_intervals, profile_log_likelihood
@@ -12,7 +13,6 @@ from commlife.value.purchases import FittedPurchaseModel
 from commlife.value.resampling import bootstrap
 from commlife.value.shifted_beta_geo import FittedShiftedBetaGeo, ShiftedBetaGeo
 from commlife.value.simulation import simulate_summary
-from commlife.value.spend_check import SpendCheck, spend_check
 from commlife.value.totals import ValueTotals, value_totals
 from commlife.value.tracking import TrackingCheck, tracking_check
 

@@ -73,18 +73,19 @@ class GammaGamma(Spec):
 
 def _estimate(summary: Summary) -> dict[str, Any]:
     assert summary.m_x is not None  # noqa: S101 - read with spend=True
-    repeat = summary.x > 0
-    used = repeat & (summary.m_x > 0)
-    left_out = {"no_repeat": int((~repeat).sum()), "no_positive_spend": int((repeat & ~used).sum())}
+    repeats = int(np.count_nonzero(summary.x))
+    used = np.flatnonzero(summary.m_x > 0)
+    used = used[summary.x[used] > 0]
+    left_out = {"no_repeat": summary.x.size - repeats, "no_positive_spend": repeats - used.size}
     x, m = _sorted(summary.x[used], summary.m_x[used])
     if x.size < 2 or m.min() == m.max():
         raise InsufficientDataError(
             "GammaGamma needs at least two users with repeat orders and different mean spends above 0; "
             f"the summary has {x.size} such users of {len(summary.x):,}. Use a longer log, or look at the amounts."
         )
-    if left_out["no_positive_spend"] > _FEW * int(repeat.sum()):
+    if left_out["no_positive_spend"] > _FEW * repeats:
         warnings.warn(
-            f"GammaGamma left out {left_out['no_positive_spend']:,} of {int(repeat.sum()):,} repeat buyers whose "
+            f"GammaGamma left out {left_out['no_positive_spend']:,} of {repeats:,} repeat buyers whose "
             "mean spend is not above 0 (refunds, free orders). "
             "Their value is overstated: clean the log, or value them apart.",
             ModelWarning,
