@@ -183,9 +183,9 @@ if TYPE_CHECKING:
     from commlife.value import holdout_check as holdout_check
     from commlife.value import lifetime_value as lifetime_value
     from commlife.value import profile_intervals as profile_intervals
-    from commlife.value import spend_check as spend_check
     from commlife.value import tracking_check as tracking_check
     from commlife.value import value_totals as value_totals
+    from commlife.value.spend_check import spend_check as spend_check
 
 _HOMES = {
     "errors": (
