@@ -29,8 +29,10 @@ def user_days(asked: Asked, events: nw.LazyFrame[Any] | None) -> nw.LazyFrame[An
     days = orders.select(*names)
     if events is None:
         return days.unique()
-    schema = days.collect_schema()
-    alike = events.select(*(nw.col(name).cast(schema[name]) for name in names))
+    alike = events.select(*names)
+    if alike.implementation is not nw.Implementation.PYARROW:  # there the texts are of one kind already
+        schema = days.collect_schema()
+        alike = alike.select(*(nw.col(name).cast(schema[name]) for name in names))
     return nw.concat([days.unique(), alike], how="vertical").unique()
 
 

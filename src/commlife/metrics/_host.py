@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import narwhals.stable.v2 as nw
@@ -129,15 +129,21 @@ def same_ids(frame: nw.LazyFrame[Any], log: OrderLog, columns: tuple[str, ...], 
             )
 
 
-def beside(frame: nw.LazyFrame[Any], log: OrderLog) -> nw.LazyFrame[Any]:
+def beside(frame: nw.LazyFrame[Any], log: OrderLog, columns: Sequence[str] = ("user_id",)) -> nw.LazyFrame[Any]:
     """A plan that can be joined with the log's: settled where the kinds agree, carried over where they do not.
 
-    Two DuckDB relations may be of different connections, and do not tell: they are carried over too.
+    Two DuckDB relations may be of different connections, and do not tell; PyArrow knows two kinds of text and joins
+    only equal ones: both are carried over too.
+
+    Args:
+        frame: The plan.
+        log: The log.
+        columns: Columns that must get the exact type that they have in the log.
     """
     kind = log._frame.implementation
-    if frame.implementation is kind and kind is not nw.Implementation.DUCKDB:
+    if frame.implementation is kind and kind not in {nw.Implementation.DUCKDB, nw.Implementation.PYARROW}:
         return _engine.settle(frame)
-    return _engine.lazy_like(_engine.collect(frame), log._frame, types={"user_id": "user_id"})
+    return _engine.lazy_like(_engine.collect(frame), log._frame, types={name: name for name in columns})
 
 
 def read_table(frame: Any, columns: tuple[str, ...], what: str) -> pd.DataFrame:

@@ -286,7 +286,7 @@ def _event_days(events: Any, asked: Asked) -> nw.LazyFrame[Any]:
     names = {name: name for name in ("user_id", "time", *asked.groups)}
     seen = read_events(events, names, as_of=asked.day, timezone=asked.log.timezone, what=what)
     same_ids(seen, asked.log, ("user_id",), what)
-    return beside(seen.select("user_id", "day", *asked.groups).unique(), asked.log)
+    return beside(seen.select("user_id", "day", *asked.groups).unique(), asked.log, ("user_id", *asked.groups))
 
 
 def _seen_from(asked: Asked, seen: nw.LazyFrame[Any] | None) -> int:
