@@ -31,18 +31,21 @@ def spark():
 
 @pytest.fixture(scope="module")
 def frame():
-    ledger = cl.datasets.make_community(n_users=150, seed=5).log.to_native()
+    ledger = cl.datasets.make_community(n_users=80, seed=5).log.to_native()
     return ledger[["user_id", "order_id", "item_id", "category", "amount", "quantity", "ordered_at", "community"]]
 
 
 @pytest.fixture(scope="module")
 def logs(spark, frame):
     names = {name: name for name in frame.columns}
-    plain = frame.assign(ordered_at=frame["ordered_at"].astype(str))
-    return tuple(
-        cl.OrderLog.from_frame(each, **names, timezone="Asia/Shanghai")
-        for each in (plain, spark.createDataFrame(plain))
-    )
+    plain = frame.assign(ordered_at=pd.to_datetime(frame["ordered_at"]).astype("datetime64[ns]"))
+    types = pyspark_sql.types
+    kinds = {"i": types.LongType(), "f": types.DoubleType(), "M": types.TimestampNTZType()}
+    fields = [types.StructField(name, kinds.get(plain[name].dtype.kind, types.StringType())) for name in names]
+    rows = [tuple(row) for row in plain.astype(object).itertuples(index=False)]
+    rows = [tuple(v.to_pydatetime() if isinstance(v, pd.Timestamp) else v for v in row) for row in rows]
+    there = spark.createDataFrame(rows, types.StructType(fields))
+    return tuple(cl.OrderLog.from_frame(each, **names) for each in (plain, there))
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,7 @@ def test_equals_reading_the_rules(past, live, k, by, tenths):
             == expected
         )
         assert one["rank"].tolist() == list(range(1, len(expected) + 1))
+        assert rules.suggest(basket, k, by=by) == one["item"].tolist()
         same = many[many["basket"] == number].drop(columns="basket").reset_index(drop=True)
         pd.testing.assert_frame_equal(one, same)
 

@@ -217,6 +217,24 @@ def test_labels_of_several_types_and_numpy_scalars():
     assert frame["itemset"].tolist() == [(2,), ("b",), (("t", 1),), (2, "b"), (2, ("t", 1))]
 
 
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_odd_labels_stay_apart(algorithm):
+    """Equal to the eye, not to the computer: composed and decomposed letters, blanks, an emoji, full width, nothing."""
+    labels = ["é", "e\u0301", "a", "a ", "a\u00a0", "\uff21", "A", "", "\U0001f966", "豆腐", "\u200b", "1", "１"]
+    baskets = [labels, labels[:7], [label for label in labels for _ in range(2)]]
+    frame = frequent_itemsets(baskets, min_count=2, max_len=2, algorithm=algorithm).to_frame()
+    assert set(frame[frame["length"] == 1]["itemset"]) == {(label,) for label in labels}
+    assert len(frame) == 13 + 13 * 12 // 2
+    assert frame["count"].tolist() == sorted(frame["count"], reverse=True) or set(frame["count"]) == {2, 3}
+
+
+def test_one_basket_and_long_ones():
+    assert len(frequent_itemsets([list("abc")], min_support=1.0)) == 7
+    wide = frequent_itemsets([range(3_000), range(1_500), range(3_000)], min_count=3, max_len=2)
+    assert len(wide) == 1_500 + 1_500 * 1_499 // 2
+    assert set(wide.to_frame()["count"]) == {3}
+
+
 def test_exclude_leaves_the_denominator():
     sets = frequent_itemsets([["bag", "a"], ["bag"], ["a", "bag"]], min_count=1, exclude=["bag"])
     assert as_dict(sets) == {("a",): 2}

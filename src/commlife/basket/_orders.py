@@ -24,6 +24,7 @@ __all__ = [
     "finest_level",
     "held_items",
     "is_order_log",
+    "item_names",
     "needed_day",
     "on_spark",
     "order_items",
@@ -69,22 +70,38 @@ def needed_day(as_of: Timestamp | None) -> int:
     return day_number(as_of)
 
 
-def order_items(log: OrderLog, day: int, level: str) -> tuple[pd.DataFrame, int]:
-    """What each order that counts holds: ``order`` (a number), ``item``; and the number of such orders."""
+def order_items(log: OrderLog, day: int, level: str, *, only: list[Any] | None = None) -> tuple[pd.DataFrame, int]:
+    """What each order that counts holds: ``order`` (a number), ``item``; and the number of such orders.
+
+    With ``only`` these items alone are brought here, and what has no name is not looked for.
+    """
     held = held_items(log, day, level)
+    wanted = held if only is None else _only(held, only)
+    table = collect(wanted)
     if log.has("order_id"):
         n_orders = _rows(_counting(log, day))
-        table = collect(held)
         order = np.asarray(table.groupby(["user_id", "order_id"], sort=False, dropna=False).ngroup(), dtype=np.int64)
     else:
-        table = collect(held)
-        n_orders = len(table)
-        order = np.arange(n_orders, dtype=np.int64)
+        n_orders = len(table) if only is None else _rows(held)
+        order = np.arange(len(table), dtype=np.int64)
     if n_orders == 0:
         raise InsufficientDataError.no_payers("A basket", day_text(day))
     known = table["item"].notna().to_numpy()
     warn_of_nameless(int((~known).sum()), len(known), level)
     return pd.DataFrame({"order": order[known], "item": table["item"].to_numpy()[known]}), n_orders
+
+
+def _only(held: nw.LazyFrame[Any], items: list[Any]) -> nw.LazyFrame[Any]:
+    """The rows of some items, of the column's own type: another type is in no order."""
+    is_number = held.collect_schema()["item"].is_numeric()
+    same = [item for item in items if isinstance(item, int | float | np.number) == is_number]
+    return held.filter(nw.col("item").is_in(same)) if same else held.head(0)
+
+
+def item_names(log: OrderLog, day: int, level: str) -> list[Any]:
+    """Every item that some order holds, in ascending order."""
+    table = collect(held_items(log, day, level).select("item").unique())
+    return codes_of_labels(table["item"].dropna(), level)[1]
 
 
 def dated_baskets(

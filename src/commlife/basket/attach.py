@@ -11,7 +11,7 @@ import pandas as pd
 
 from commlife._stats.wilson import wilson_interval
 from commlife.basket._baskets import codes_of_labels
-from commlife.basket._orders import check_log, finest_level, order_items
+from commlife.basket._orders import check_log, finest_level, item_names, order_items
 from commlife.basket.itemsets import codes_of
 from commlife.errors import ConfigError
 from commlife.orders.calendar import Timestamp, day_number
@@ -88,14 +88,19 @@ def attach_rate(log: OrderLog, *, as_of: Timestamp, anchor: Any, addon: Any, lev
     """
     check_log(log, "attach_rate")
     chosen = finest_level(log, level)
-    table, n_orders = order_items(log, day_number(as_of), chosen)
-    codes, labels = codes_of_labels(table["item"], chosen)
     sides = [_side(anchor), _side(addon)]
     shared = set(sides[0]) & set(sides[1])
     if shared:
         raise ConfigError(f"anchor and addon share {sorted(shared, key=str)!r:.80}: an item is not its own add-on.")
+    # Only the orders with one of these items leave the engine.
+    table, n_orders = order_items(log, day_number(as_of), chosen, only=[*sides[0], *sides[1]])
+    codes, labels = codes_of_labels(table["item"], chosen)
+    if len(labels) < len(sides[0]) + len(sides[1]):
+        known = item_names(log, day_number(as_of), chosen)
+        for name, side in zip(("anchor", "addon"), sides, strict=True):
+            codes_of(known, side, name)
     order = table["order"].to_numpy()
-    # Numbers run over all orders with an item; which they are is all that is asked.
+    # Numbers run over the orders with one of the items; which they are is all that is asked.
     n_known = int(order.max(initial=-1)) + 1
     held = []
     for name, side in zip(("anchor", "addon"), sides, strict=True):

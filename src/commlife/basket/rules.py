@@ -18,7 +18,7 @@ from commlife.basket.itemsets import FrequentItemsets, codes_of
 from commlife.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from decimal import Decimal
     from fractions import Fraction
 
@@ -93,6 +93,30 @@ class AssociationRules:
         }
         columns |= {name: self.measure(name) for name in self._measures}
         return pd.DataFrame(columns | self._tests)
+
+    def suggest(self, basket: Iterable[Any], k: int = 5, *, by: str = "confidence") -> list[Any]:
+        """The items of :func:`~commlife.basket.cross_sell` alone, without a frame: for a service.
+
+        Args:
+            basket: What is in the basket: a list of items.
+            k: Most items to offer.
+            by: The measure that ranks the rules.
+
+        Returns:
+            The items, the best first.
+
+        Raises:
+            ConfigError: If an argument is wrong.
+
+        Examples:
+            >>> from commlife.basket import frequent_itemsets
+            >>> past = [["noodles", "eggs"], ["noodles", "eggs"], ["noodles"]]
+            >>> association_rules(frequent_itemsets(past, min_count=1)).suggest(["eggs"])
+            ['noodles']
+        """
+        from commlife.basket.cross_sell import offers
+
+        return offers(self, [basket], k, by)[2]
 
     def plot(
         self,
