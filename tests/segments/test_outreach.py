@@ -177,7 +177,7 @@ def test_within_the_community_alone():
     [
         (CALLS.drop(columns="outcome"), {}), (CALLS, {"user_id": "phone"}), (CALLS.assign(called_at=None), {}),
         (CALLS.assign(user_id=None), {}), (CALLS, {"cost": {"phone": 1}}), (CALLS, {"cost": -1}), (CALLS, {"cost": True}),
-        (CALLS, {"cost": "price"}), (CALLS, {"margin": 0}), (CALLS, {"margin": 2}), (CALLS, {"within": "14"}),
+        (CALLS.assign(user_id=CALLS["user_id"].astype(str)), {}), (CALLS, {"cost": "price"}), (CALLS, {"margin": 0}), (CALLS, {"margin": 2}), (CALLS, {"within": "14"}),
     ],
 )  # fmt: skip
 def test_wrong_calls_are_refused(calls, more):

@@ -16,7 +16,7 @@ AS_OF = "2025-06-30"
 
 @pytest.fixture(scope="module")
 def community():
-    return cl.datasets.make_community(n_users=250, seed=3)
+    return cl.datasets.make_community(n_users=200, seed=3)
 
 
 def log_of(frame, **extra):
@@ -32,8 +32,8 @@ def sorted_pandas(frame, as_pandas):
 
 
 def test_engines_agree(engine, as_pandas, community):
-    one = cl.user_tags(community.log, as_of=AS_OF)
-    two = cl.user_tags(log_of(engine(community.frame)), as_of=AS_OF)
+    one = cl.user_tags(community.log, as_of=AS_OF, history=3)
+    two = cl.user_tags(log_of(engine(community.frame)), as_of=AS_OF, history=3)
     for name in ("users", "tags", "due"):
         left, right = (sorted_pandas(getattr(each, name), as_pandas) for each in (one, two))
         pd.testing.assert_frame_equal(left, right, check_dtype=False, rtol=1e-12)
@@ -81,23 +81,23 @@ def favourites_by_hand(frame, k, column, min_orders=3, width=84, step=28):
 
 
 def test_favourites_and_habits_follow_the_definition(community):
-    tags = cl.user_tags(community.log, as_of=AS_OF)
+    tags = cl.user_tags(community.log, as_of=AS_OF, history=5)
     for tag, column in (("favourite_category", "category"), ("time_habit", "part")):
         mine = tags.tags[tags.tags["tag"] == tag].set_index("user_id")
-        past = [favourites_by_hand(community.frame, k, column) for k in range(12)]
+        past = [favourites_by_hand(community.frame, k, column) for k in range(5)]
         assert mine["value"].to_dict() == past[0]
         assert len(past[0]) > 20
         for user, value in past[0].items():
-            run = next((k for k in range(12) if past[k].get(user) != value), 12)
+            run = next((k for k in range(5) if past[k].get(user) != value), 5)
             assert mine.loc[user, "since"] == pd.Timestamp(AS_OF) - pd.Timedelta(days=28 * (run - 1))
-            before = past[run].get(user) if run < 12 else None
+            before = past[run].get(user) if run < 5 else None
             assert mine.loc[user, "changed_from"] == before or (
                 before is None and pd.isna(mine.loc[user, "changed_from"])
             )
 
 
 def test_what_is_missing_was_not_bought_and_others_do_buy_it(community):
-    tags = cl.user_tags(community.log, as_of=AS_OF).tags
+    tags = cl.user_tags(community.log, as_of=AS_OF, history=1).tags
     missing = tags[tags["tag"] == "missing_category"]
     assert len(missing) > 5
     assert (missing["high"] < missing["base"]).all()
@@ -115,8 +115,8 @@ def test_what_is_missing_was_not_bought_and_others_do_buy_it(community):
 
 def test_price_bands_find_the_true_ones():
     """The synthetic community knows at which price level each user buys."""
-    community = cl.datasets.make_community(n_users=1500, seed=4)
-    tags = cl.user_tags(community.log, as_of=AS_OF, min_orders=10)
+    community = cl.datasets.make_community(n_users=1200, seed=4)
+    tags = cl.user_tags(community.log, as_of=AS_OF, min_orders=10, history=1)
     truth = community.truth.users.set_index("user_id")["price_band"]
     found = tags.tags[tags.tags["tag"] == "price_band"].set_index("user_id")
     both = found.join(truth.rename("truth"))
@@ -129,12 +129,12 @@ def test_price_bands_find_the_true_ones():
 
 
 def mover() -> pd.DataFrame:
-    """Sixty steady users, and one who bought at a discount until April and dear things at full price since."""
+    """Thirty steady users, and one who bought at a discount until April and dear things at full price since."""
     days = pd.date_range("2025-01-01", "2025-06-29", freq="3D")
     rows = []
-    for user in range(61):
+    for user in range(31):
         for at in days:
-            late, moves = at >= pd.Timestamp("2025-04-07"), user == 60
+            late, moves = at >= pd.Timestamp("2025-04-07"), user == 30
             price = 30.0 if moves and late else 10.0
             off = 4.0 if moves and not late else 0.0
             rows.append((user, at, price - off, price, "rice", 1))
@@ -142,18 +142,18 @@ def mover() -> pd.DataFrame:
 
 
 def test_a_user_who_moves_from_value_to_quality_shows_it(engine, as_pandas):
-    tags = cl.user_tags(log_of(engine(mover())), as_of=AS_OF)
+    tags = cl.user_tags(log_of(engine(mover())), as_of=AS_OF, history=4)
     table = as_pandas(tags.tags)
-    moved = table[(table["user_id"] == 60) & (table["tag"] == "buying_style")].iloc[0]
+    moved = table[(table["user_id"] == 30) & (table["tag"] == "buying_style")].iloc[0]
     assert (moved["value"], moved["changed_from"]) == ("quality_seeking", "price_sensitive")
     # 84 days after the change no discount is left in the window: the first checkpoint after that is 2025-06-30 itself,
     # since at 2025-06-02 a third of the window still lay before the change.
     assert moved["since"] == pd.Timestamp("2025-06-30")
-    others = table[(table["user_id"] < 60) & (table["tag"] == "buying_style")]
+    others = table[(table["user_id"] < 30) & (table["tag"] == "buying_style")]
     assert set(others["value"]) == {"balanced"}
     assert others["changed_from"].isna().all()
     wide = as_pandas(tags.users).set_index("user_id")
-    assert wide.loc[60, "buying_style_before"] == "price_sensitive"
+    assert wide.loc[30, "buying_style_before"] == "price_sensitive"
 
 
 def test_too_little_evidence_gives_no_tag():
@@ -180,7 +180,7 @@ def test_money_in_another_currency_changes_no_tag(community):
     frame = community.frame
     money = ["amount", "cost", "list_amount", "discount"]
     scaled = frame.assign(**{name: (frame[name] * 100).round() for name in money})
-    one, two = cl.user_tags(community.log, as_of=AS_OF), cl.user_tags(log_of(scaled), as_of=AS_OF)
+    one, two = (cl.user_tags(log, as_of=AS_OF, history=2) for log in (community.log, log_of(scaled)))
     assert one.tags["value"].tolist() == two.tags["value"].tolist()
     np.testing.assert_allclose(one.tags["share"], two.tags["share"], rtol=2e-3)
 
@@ -215,8 +215,8 @@ def test_nobody_has_no_tags():
 def test_tags_speak_chinese(engine, as_pandas):
     tags = cl.user_tags(log_of(engine(mover())), as_of=AS_OF, history=2)
     wide = as_pandas(tags.to_frame("zh")).set_index("user_id")
-    assert wide.loc[60, "buying_style"] == "品质导向"
-    assert wide.loc[60, "price_band"] == "高价"
-    assert as_pandas(tags.to_frame()).set_index("user_id").loc[60, "buying_style"] == "quality_seeking"
+    assert wide.loc[30, "buying_style"] == "品质导向"
+    assert wide.loc[30, "price_band"] == "高价"
+    assert as_pandas(tags.to_frame()).set_index("user_id").loc[30, "buying_style"] == "quality_seeking"
     with pytest.raises(cl.ConfigError, match="lang"):
         tags.to_frame("fr")

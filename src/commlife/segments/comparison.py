@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from commlife import _engine
+from commlife.errors import ConfigError
 from commlife.features.users import own_attributes
 
 if TYPE_CHECKING:
@@ -67,9 +68,18 @@ class History:
         return cls(ids, user, day, us, net, home)
 
     def numbers_of(self, users: Any) -> NDArray[np.int64]:
-        """Number of each user, -1 for those without an order."""
+        """Number of each user, -1 for those without an order.
+
+        Raises:
+            ConfigError: If the ids are numbers here and texts there: none would be found, and nothing said.
+        """
         if len(self.ids) == 0:
             return np.full(len(users), -1, dtype=np.int64)
+        numeric = pd.api.types.is_numeric_dtype
+        if numeric(users.dtype) != numeric(self.ids.dtype):
+            raise ConfigError(
+                f"calls: user ids are {users.dtype}, those of the log {self.ids.dtype}. Give both the same type."
+            )
         return self.ids.get_indexer(pd.Index(users)).astype(np.int64)
 
     def until(self, users: NDArray[np.int64], us: Any) -> NDArray[np.int64]:
