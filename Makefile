@@ -7,12 +7,13 @@ JOBS   ?= 2
 
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help demo test test-engines nightly quick lint types layers docs notebooks bench bench-basket api artefacts changelog clean
+.PHONY: help demo test test-engines test-floors bench-scale nightly quick lint types layers docs notebooks bench bench-basket api artefacts changelog clean
 
 help:
 	@echo "make demo       the weekly page from real data: users.parquet and report.html in $(OUT)/"
 	@echo "make test       all tests, with branch coverage"
 	@echo "make test-engines the boundary on Dask and PySpark (needs Java)   make nightly   properties with 1,000 examples"
+	@echo "make test-floors  the cross-engine suite on the oldest versions that pyproject allows   make bench-scale  the tables of docs/explanation/scale.md"
 	@echo "make quick      the tests of one room: make quick ROOM=segments"
 	@echo "make lint       ruff, import-linter        make types   mypy, pyright --verifytypes"
 	@echo "make docs       build the site, strict     make bench   ratios against peers, in one run"
@@ -45,6 +46,23 @@ test: $(VENV)/.dev
 test-engines: $(VENV)/.dev
 	$(BIN)/python -m pip install --quiet "pyspark>=3.5"
 	$(BIN)/python -m pytest -q slow
+
+# The oldest versions that pyproject.toml allows, in an environment of their own.
+$(VENV)-floors/.made: pyproject.toml tests/engines/floors.py
+	$(PYTHON) -m venv $(VENV)-floors
+	$(VENV)-floors/bin/python -m pip install --quiet --upgrade "pip>=25.1"
+	$(PYTHON) tests/engines/floors.py > $(VENV)-floors/constraints.txt
+	$(VENV)-floors/bin/python -m pip install --quiet --constraint $(VENV)-floors/constraints.txt --editable ".[polars,duckdb,report,testing]"
+	@touch $@
+
+test-floors: $(VENV)-floors/.made
+	$(VENV)-floors/bin/python -m pytest -q -p no:randomly tests/engines tests/state tests/features
+
+bench-scale: $(VENV)/.dev
+	OMP_NUM_THREADS=1 $(BIN)/python bench/bench_scale.py table
+	OMP_NUM_THREADS=1 $(BIN)/python bench/bench_scale.py growth
+	OMP_NUM_THREADS=1 $(BIN)/python bench/bench_scale.py night
+	OMP_NUM_THREADS=1 $(BIN)/python bench/bench_scale.py core
 
 nightly: $(VENV)/.dev
 	HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest -q -n $(JOBS)

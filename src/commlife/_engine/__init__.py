@@ -3,6 +3,7 @@
 from commlife._engine.frames import (
     EAGER,
     collect,
+    collect_rows,
     frame_like,
     from_host,
     is_eager,
@@ -24,6 +25,7 @@ __all__ = [
     "NONE_BEFORE",
     "add_local_microsecond",
     "collect",
+    "collect_rows",
     "frame_like",
     "from_host",
     "is_eager",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -16,6 +17,7 @@ __all__ = [
     "EAGER",
     "KINDS",
     "collect",
+    "collect_rows",
     "frame_like",
     "from_host",
     "is_eager",
@@ -179,6 +181,30 @@ def collect(frame: nw.LazyFrame[Any] | nw.DataFrame[Any]) -> pd.DataFrame:
         return table
     # Through NumPy and not Arrow: it asks for no further package and lands on pandas' own dtypes.
     return pd.DataFrame({name: _writable(eager[name].to_numpy()) for name in eager.columns})
+
+
+#: Most rows that a call brings from a lazy engine into this process: some ten gigabytes of ids and times.
+MOST_COLLECTED = 200_000_000
+_log = logging.getLogger("commlife")
+
+
+def collect_rows(frame: nw.LazyFrame[Any], *, call: str, way_out: str) -> pd.DataFrame:
+    """A table that is not small, where an engine cannot finish a step itself: told in the log of the process, bounded.
+
+    Raises:
+        EngineError: If a lazy engine holds more rows than a process should take.
+    """
+    kind = frame.implementation
+    if kind not in EAGER:
+        frame = settle(frame)
+        rows = int(frame.select(nw.len()).collect().item())
+        if rows > MOST_COLLECTED:
+            raise EngineError(
+                f"{call} is finished in this process, and would bring {rows:,} rows of {KINDS[kind]} here; at most "
+                f"{MOST_COLLECTED:,} are taken. {way_out}"
+            )
+        _log.info("%s brings %d rows of %s into this process", call, rows, KINDS[kind])
+    return collect(frame)
 
 
 def _writable(values: Any) -> Any:

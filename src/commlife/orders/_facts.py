@@ -87,8 +87,7 @@ def orders(log: OrderLog, as_of: int, attributes: Sequence[str]) -> nw.LazyFrame
     if not log.has("order_id"):
         each = lines(log, as_of, ("user_id", "day", "us", "minor", *attributes)).rename({"minor": "net"})
         each = each.with_columns((nw.col("net") >= 0).alias("counts"))
-        # Lines read anew cost less than lines held, where the engine reads only the columns that a question needs.
-        return each if log._frame.implementation is nw.Implementation.DUCKDB else _engine.settle(each)
+        return _engine.settle(each, rows=log.n_rows)
     last = log._summary["last"]
     if _engine.is_eager(log._frame) and last is not None and last >= as_of:
         return _orders_of_the_past(log, as_of, attributes)

@@ -169,7 +169,12 @@ def _merge(log: OrderLog, window: int) -> _Step:
         # Rows become orders of their own first: numbered in a canonical order, since rows have none.
         lines = _numbered(lines)
     first = lines.group_by("user_id", "order_id").agg(nw.col("us").min())
-    table = _engine.collect(first).sort_values(["user_id", "us", "order_id"], ignore_index=True)
+    held = _engine.collect_rows(
+        first,
+        call="clean(merge_within=...)",
+        way_out="Clean the log by parts of the users, then bring the parts together.",
+    )
+    table = held.sort_values(["user_id", "us", "order_id"], ignore_index=True)
     leader = window_leaders(pd.factorize(table["user_id"])[0], table["us"].to_numpy(), window)
     moved = leader != np.arange(len(table))
     new_ids = table["order_id"].to_numpy()[leader]

@@ -126,7 +126,8 @@ def build(log: OrderLog, models: Models, *, budget: float | None, lang: Language
 
 
 def _collected(native: Any) -> pd.DataFrame:
-    return _engine.collect(nw.from_native(native))
+    plan = nw.from_native(native).lazy()
+    return _engine.collect_rows(plan, call="the user table", way_out="Ask for it by parts of the users.")
 
 
 def _with_future(table: pd.DataFrame, models: Models, day: int) -> pd.DataFrame:

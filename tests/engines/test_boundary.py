@@ -1,0 +1,85 @@
+"""Steps that engines do in different ways: the rows beside a row, what is brought into the process and what is refused."""
+
+from __future__ import annotations
+
+import logging
+
+import duckdb
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import commlife as cl
+from commlife import _engine
+from commlife._engine import frames
+
+
+@given(
+    rows=st.lists(st.tuples(st.sampled_from("aB甲é"), st.integers(-40, 40)), max_size=30, unique=True),
+    kind=st.sampled_from(["pandas", "polars", "pyarrow", "duckdb"]),
+)
+def test_neighbours_are_those_of_a_plain_walk(rows, kind):
+    import polars as pl
+    import pyarrow as pa
+
+    frame = pd.DataFrame(
+        {
+            "user_id": pd.Series([user for user, _ in rows], dtype="str"),
+            "index": np.array([index for _, index in rows], dtype=np.int64),
+            "net": np.arange(len(rows), dtype=np.int64) * 7 - 20,
+        }
+    )
+    arrow = pa.Table.from_pandas(frame, preserve_index=False)
+    native = {"pandas": lambda: frame, "polars": lambda: pl.from_arrow(arrow), "pyarrow": lambda: arrow,
+              "duckdb": lambda: duckdb.connect().from_arrow(arrow)}[kind]()  # fmt: skip
+    made = _engine.with_neighbours(_engine.from_host(native), "index", by="user_id", carry="net")
+    seen = _engine.collect(made)[["user_id", "index", "net", "previous", "next", "before"]]
+    wanted = []
+    for user, group in frame.groupby("user_id"):
+        ordered = group.sort_values("index")
+        for place, row in enumerate(ordered.itertuples()):
+            earlier = ordered.iloc[place - 1] if place else None
+            later = ordered.iloc[place + 1] if place + 1 < len(ordered) else None
+            wanted.append((user, row[2], row.net,
+                           _engine.NONE_BEFORE if earlier is None else earlier["index"],
+                           _engine.NONE_AFTER if later is None else later["index"],
+                           0 if earlier is None else earlier["net"]))  # fmt: skip
+    assert sorted(map(tuple, seen.to_numpy().tolist())) == sorted(tuple(row) for row in wanted)
+
+
+FRAME = pd.DataFrame(
+    {"u": ["a", "a", "b"], "o": [1, 2, 3], "t": pd.to_datetime(["2025-01-01 08:00", "2025-01-01 09:00", "2025-01-02 08:00"]),
+     "m": [1.0, 2.0, 3.0]}
+)  # fmt: skip
+NAMES = {"user_id": "u", "order_id": "o", "ordered_at": "t", "amount": "m"}
+
+
+def test_a_collect_that_is_needed_is_told_without_user_data(caplog):
+    log = cl.OrderLog.from_frame(duckdb.connect().from_df(FRAME), **NAMES)
+    with caplog.at_level(logging.INFO, logger="commlife"):
+        log.clean(cl.CleaningRules(merge_within="1D"))
+    assert [record.getMessage() for record in caplog.records] == [
+        "clean(merge_within=...) brings 3 rows of DuckDB into this process"
+    ]
+
+
+def test_a_collect_that_is_too_large_names_the_call_the_engine_and_the_way_out(monkeypatch):
+    monkeypatch.setattr(frames, "MOST_COLLECTED", 2)
+    log = cl.OrderLog.from_frame(duckdb.connect().from_df(FRAME), **NAMES)
+    with pytest.raises(cl.EngineError, match=r"clean\(merge_within=...\).*3 rows of DuckDB.*by parts of the users"):
+        log.clean(cl.CleaningRules(merge_within="1D"))
+    # A frame whose rows are here already is not refused.
+    assert len(cl.OrderLog.from_frame(FRAME, **NAMES).clean(cl.CleaningRules(merge_within="1D"))) == 3
+
+
+def test_a_large_plan_is_left_to_the_engine(monkeypatch):
+    """Above a size DuckDB computes again, and goes to disk, where this process would hold the rows: equal answers."""
+    log = cl.OrderLog.from_frame(duckdb.connect().from_df(FRAME), **NAMES)
+    wanted = cl.growth_accounting(log, as_of="2025-02-01")
+    monkeypatch.setattr(frames, "MOST_ROWS_HELD", 1)
+    large = cl.OrderLog.from_frame(duckdb.connect().from_df(FRAME), **NAMES)
+    pd.testing.assert_frame_equal(cl.growth_accounting(large, as_of="2025-02-01"), wanted)
+    table, small = (cl.cohort_table(each, as_of="2025-02-01").to_frame() for each in (large, log))
+    pd.testing.assert_frame_equal(table, small)
