@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
+import warnings
+from pathlib import Path
+
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
@@ -112,6 +116,23 @@ def test_columns_and_identities():
     assert len(alerts.tested) == 8 * 3
     assert "1 drop, " in repr(alerts)
     assert "<table" in alerts._repr_html_()
+
+
+def test_the_documentation_shows_what_was_measured():
+    """The table of the explanation is the benchmark's kept output, and keeps the two promises."""
+    root = Path(__file__).parents[2]
+    kept = pd.read_csv(root / "bench" / "results" / "alerts.csv")
+    spec = importlib.util.spec_from_file_location("bench_cohorts", root / "bench" / "bench_cohorts.py")
+    assert spec is not None
+    assert spec.loader is not None
+    bench = importlib.util.module_from_spec(spec)
+    with warnings.catch_warnings():  # the bench sets filters of its own
+        spec.loader.exec_module(bench)
+    assert bench.operating_table(kept) in (root / "docs" / "explanation" / "retention.md").read_text(encoding="utf-8")
+    asked = kept.loc[(kept["newcomers"] == 300) & (kept["rho"] == 0.0)].iloc[0]
+    assert asked["found_at_0.25"] / asked["weeks"] >= 0.95
+    # One false alarm in 50 healthy weeks, as far as chance allows in so many weeks.
+    assert (kept["false_alarms"] <= stats.poisson.ppf(0.999, 0.02 * kept["weeks"])).all()
 
 
 # -- the beta-binomial ----------------------------------------------------------------------------------------------------------
