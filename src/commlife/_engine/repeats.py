@@ -39,5 +39,9 @@ def mark_repeats(frame: nw.LazyFrame[Any], columns: Sequence[str], *, into: str)
         return nw.from_native(
             whole.map_partitions(lambda part: part.assign(**{into: part.duplicated(subset=names)}), meta=meta)
         )
-    numbered = nw.lit(1).cum_sum().over(*names, order_by=names[0])
-    return frame.with_columns((numbered > 1).alias(into))
+    from pyspark.sql import Window
+    from pyspark.sql import functions as sql
+
+    quoted = ["`" + name.replace("`", "``") + "`" for name in names]
+    alike = Window.partitionBy(*quoted).orderBy(quoted[0])
+    return nw.from_native(native.withColumn(into, sql.row_number().over(alike) > 1))
