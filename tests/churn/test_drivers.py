@@ -144,15 +144,18 @@ def test_drivers_by_community_and_by_segment(world: Community, model: FittedSile
     assert set(model.drivers(by=halves)["scope"]) == {"all", "half: even", "half: odd"}
 
 
-def test_disjoint_halves_of_the_users_agree_in_their_first_driver(world: Community) -> None:
-    tops = []
+def test_disjoint_halves_of_the_users_agree_in_their_top_tier(world: Community) -> None:
+    """What stands first in one half cannot be told apart from what stands first in the other, and both ways round."""
+    tops, firsts = [], []
     for half in (0, 1):
         frame = world.frame[world.frame["user_id"] % 2 == half]
         log = cl.OrderLog.from_frame(frame, **{str(n): str(n) for n in frame.columns})
-        table = SilenceModel(refits=4, resamples=5, snapshots=2).fit(log, as_of=world.as_of).drivers()
-        first = table[(table["level"] == "feature") & (table["tier"] == 1)]
-        tops.append(set(first["driver"]))
-    assert tops[0] & tops[1]
+        table = SilenceModel(refits=6, resamples=5, snapshots=2, n_trees=100).fit(log, as_of=world.as_of).drivers()
+        features = table[table["level"] == "feature"].sort_values("rank")
+        firsts.append(features["driver"].iloc[0])
+        tops.append(set(features.loc[features["tier"] == 1, "driver"]))
+    assert firsts[0] in tops[1]
+    assert firsts[1] in tops[0]
 
 
 @pytest.mark.parametrize(

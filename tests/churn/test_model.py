@@ -110,3 +110,44 @@ def test_a_wrong_spec_is_refused_when_it_is_made(wrong: dict[str, object]) -> No
 def test_a_log_too_short_says_what_it_would_need(world: Community) -> None:
     with pytest.raises(InsufficientDataError, match="needs 140 days of the log before 2025-03-31"):
         SilenceModel().fit(world.log, as_of="2025-03-31")
+
+
+@pytest.fixture(scope="module")
+def two_years() -> cl.OrderLog:
+    """Twice as many users fall silent in the first half of each year as in the second."""
+    rng = np.random.default_rng(8)
+    days = pd.date_range("2023-01-02", periods=760)
+    rate = np.where(days.month <= 6, 0.02, 0.06)
+    bought = rng.random((400, len(days))) < rate * rng.gamma(4, 0.25, (400, 1))
+    user, day = np.nonzero(bought)
+    frame = pd.DataFrame({"u": user, "at": days[day], "paid": 1.0 + rng.integers(0, 50, len(user))})
+    return cl.OrderLog.from_frame(frame, user_id="u", ordered_at="at", amount="paid")
+
+
+def test_calibration_by_the_same_season_of_the_year_before(two_years: cl.OrderLog) -> None:
+    """At the turn of the season the last snapshot says too little silence; the one a year before knows better."""
+    told = {
+        kind: SilenceModel(calibration=kind, n_trees=60, refits=0, resamples=10, snapshots=3).fit(
+            two_years, as_of="2025-01-29"
+        )
+        for kind in ("none", "last", "season")
+    }
+    assert {kind: model.calibration.source for kind, model in told.items()} == {k: k for k in told}
+    assert (told["none"].calibration.intercept, told["none"].calibration.slope) == (0, 1)
+    error = {
+        kind: model.evaluation.set_index(["model", "metric"])["value"]["xgboost", "ece"] for kind, model in told.items()
+    }
+    assert error["season"] < error["last"]
+
+
+def test_a_bar_is_shown_at_a_terminal_alone(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from commlife.churn import _progress
+
+    assert list(_progress.watched(range(5), "work")) == [0, 1, 2, 3, 4]
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(_progress, "_DELAY", 0.0)
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    assert list(_progress.watched(range(5), "work")) == [0, 1, 2, 3, 4]
+    assert "work" in capsys.readouterr().err

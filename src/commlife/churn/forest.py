@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from commlife.churn._progress import watched
 from commlife.errors import EngineError, PersistenceError
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ __all__ = ["Forest", "grow"]
 Array = np.ndarray[Any, np.dtype[np.float64]]
 
 #: Rows that are handed to the booster at once: memory stays bounded whatever the number of users.
-_CHUNK = 100_000
+_CHUNK, _EXPLAINED = 100_000, 20_000
 #: Contributions are float32: their sum may miss the margin by no more than this, relative to its size.
 _ADDITIVE = 1e-3
 
@@ -41,7 +42,10 @@ class Forest:
     def margin(self, features: pd.DataFrame | Array) -> Array:
         """Log-odds before calibration."""
         X = self._matrix(features)
-        parts = [self._predict(self._data(X[start : start + _CHUNK]), output_margin=True) for start in self._starts(X)]
+        parts = [
+            self._predict(self._data(X[start : start + _CHUNK]), output_margin=True)
+            for start in watched(self._starts(X), "forecasts")
+        ]
         return np.concatenate(parts) if parts else np.empty(0)
 
     def contributions(self, features: pd.DataFrame | Array) -> tuple[Array, float, Array]:
@@ -53,7 +57,8 @@ class Forest:
         X = self._matrix(features)
         if not len(X):
             return np.empty((0, len(self.names))), 0.0, np.empty(0)
-        told = [self._explain(X[start : start + _CHUNK]) for start in self._starts(X)]
+        starts = range(0, len(X), _EXPLAINED)
+        told = [self._explain(X[start : start + _EXPLAINED]) for start in watched(starts, "contributions")]
         whole = np.concatenate([contributions for contributions, _ in told])
         margin = np.concatenate([margins for _, margins in told])
         off = np.abs(whole.sum(axis=1) - margin) / (1.0 + np.abs(margin))

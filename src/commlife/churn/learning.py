@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from commlife.churn._progress import watched
 from commlife.churn.calibration import AffineMap, fit_affine
 from commlife.churn.drivers import Refit
 from commlife.churn.forest import Forest, grow
@@ -88,7 +89,7 @@ def refits(rows: Rows, spec: SilenceModel) -> tuple[tuple[Refit, ...], float]:
     weight = min(n / m, _HEAVIEST)
     rng = np.random.default_rng([spec.seed, 2])
     made = []
-    for number in range(spec.refits):
+    for number in watched(range(spec.refits), "refits to half of the users"):
         chosen = np.zeros(n, dtype=bool)
         chosen[rng.permutation(n)[:m]] = True
         made.append(learn(rows.take(chosen[rows.owner]), spec, seed=spec.seed + 1 + number, weight=weight))

@@ -12,6 +12,7 @@ from pydantic import Field, field_validator
 from commlife._model import Given, Spec, default
 from commlife.churn import _facts, _features
 from commlife.churn._canon import row_hashes
+from commlife.churn._progress import watched
 from commlife.churn.catalogue import Feature, available, feature_named
 from commlife.churn.host import HostFeatures, join_host, refuse_implausible
 from commlife.errors import ConfigError, InsufficientDataError
@@ -205,8 +206,10 @@ class SilencePanel(Spec):
         today = day_number(as_of)
         plan = self._plan(log, today)
         chosen = self._chosen(log)
-        made = [self._snapshot(log, day, role, chosen, host) for role, day in plan]
-        made.append(self._snapshot(log, today, "now", chosen, host))
+        plan.append(("now", today))
+        made = [
+            self._snapshot(log, plan[k][1], plan[k][0], chosen, host) for k in watched(range(len(plan)), "snapshots")
+        ]
         empty = [snapshot.day for snapshot in made if not len(snapshot)]
         if empty:
             raise InsufficientDataError(
