@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.optimize import nnls
 
 __all__ = ["DONOR_WINDOWS", "Mixed", "Placebo", "against_weeks", "convex_weights", "mix", "neighbours"]
 
@@ -75,6 +74,8 @@ def convex_weights(donors: Floats, target: Floats, ridge: float) -> Floats:
         >>> convex_weights(donors, donors @ np.array([0.25, 0.75]), 1e-9).round(4).tolist()
         [0.25, 0.75]
     """
+    from scipy.optimize import nnls  # 24 MB that nobody else in this room needs
+
     n = donors.shape[1]
     scale = max(float(np.abs(donors).max(initial=0.0)), float(np.abs(target).max(initial=0.0)), 1e-12)
     # The sum is one more equation, of so great a weight that nothing else can bend it.
