@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 __all__ = ["append"]
 
+#: Words of bitmap that counting what is new may read for each entry of the old baskets: mining these takes as long.
+_PATIENCE = 20
+
 
 def append(
     sets: FrequentItemsets,
@@ -138,21 +141,27 @@ def _appended(sets: FrequentItemsets, old: Baskets, more: Baskets, count: int, m
     except OverLimitError:
         return None
     found = levels_of(fresh, len(old.items))
+    known += [_no_level(length) for length in range(len(known) + 1, len(found) + 1)]
+    found += [_no_level(length) for length in range(len(found) + 1, len(known) + 1)]
+    unknown = [new.take(~_among(new.codes, seen.codes)) for seen, new in zip(known, found, strict=True)]
+    words = sum(new.codes.size for new in unknown) * (old.n // 64 + 1)
+    if words > _PATIENCE * old.indices.size:
+        return None
+    added, before = _counts_in(more, known), _counts_in(old, unknown)
     levels = []
-    for length in range(1, max(len(known), len(found)) + 1):
-        parts = []
-        first = known[length - 1] if length <= len(known) else _no_level(length)
-        second = found[length - 1] if length <= len(found) else _no_level(length)
-        added = recount(more, [first.codes.astype(np.int64)], np.zeros(more.n, dtype=np.int64), 1)[0][:, 0]
-        parts.append(Level(first.codes, first.count + added))
-        new = second.take(~_among(second.codes, first.codes))
-        before = recount(old, [new.codes.astype(np.int64)], np.zeros(old.n, dtype=np.int64), 1)[0][:, 0]
-        parts.append(Level(new.codes, new.count + before))
-        codes, counts = np.concatenate([p.codes for p in parts]), np.concatenate([p.count for p in parts])
+    for first, new, gained, held in zip(known, unknown, added, before, strict=True):
+        codes = np.concatenate([first.codes, new.codes])
+        counts = np.concatenate([first.count + gained, new.count + held])
         levels.append(canonical(Level(codes, counts).take(counts >= count), len(old.items)))
     while levels and not levels[-1].count.size:
         levels.pop()
     return trie_of(levels, len(old.items))
+
+
+def _counts_in(baskets: Baskets, levels: list[Level]) -> list[NDArray[np.int64]]:
+    """Number of these baskets that hold each itemset, level by level."""
+    tables = [level.codes.astype(np.int64) for level in levels]
+    return [counts[:, 0] for counts in recount(baskets, tables, np.zeros(baskets.n, dtype=np.int64), 1)]
 
 
 def _no_level(length: int) -> Level:

@@ -182,8 +182,8 @@ class FrequentItemsets:
 
         A known itemset is counted in the new baskets alone. One that is new must be frequent among the new baskets, so
         that these are mined, and what they bring up is counted once in the old ones (the bound of FUP). Its cost grows
-        with the new baskets and with what is new in them; where the new ones alone would give too many candidates,
-        everything is mined again.
+        with the new baskets and with what is new in them; where counting what is new would take longer than mining the
+        baskets kept, these are mined again: the answer is the same.
 
         Args:
             baskets: The new ones, in any form that :func:`~commlife.basket.frequent_itemsets` takes; of an OrderLog the
