@@ -81,7 +81,7 @@ def test_cdnow_equals_sql(shared):
     np.testing.assert_allclose(table["repurchase_rate"], wanted["repurchase"], rtol=1e-12)
 
 
-@settings(max_examples=10)
+@settings(max_examples=5)
 @given(testing.order_frames(min_rows=2))
 def test_groups_add_up(frame):
     log = log_of(frame)
@@ -92,7 +92,7 @@ def test_groups_add_up(frame):
         np.testing.assert_allclose(parts[name].sum().loc[wanted.index], wanted, atol=1e-9)
 
 
-@settings(max_examples=10)
+@settings(max_examples=5)
 @given(testing.order_frames())
 def test_money_scales(frame):
     table, tenfold = (

@@ -59,6 +59,7 @@ def by_hand(times_of, steps, until, spans, *, from_entry):
     return reached, maturing
 
 
+@settings(max_examples=12)
 @given(event_frames(), st.sampled_from(["3D", "14D", {"register": "2D", "refer": "9D"}]))
 def test_counts_equal_a_loop_over_users(events, window):
     events.loc[0, "event"] = "visit"
@@ -79,7 +80,7 @@ def test_counts_equal_a_loop_over_users(events, window):
     assert way.table["maturing"].tolist() == maturing
 
 
-@settings(max_examples=8)
+@settings(max_examples=5)
 @given(event_frames(), st.randoms(use_true_random=False))
 def test_laws_of_a_funnel(events, rng):
     """Falls from step to step; rows, repeats, names of users, and what comes later change nothing; groups add up."""

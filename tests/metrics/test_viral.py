@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import commlife as cl
@@ -97,6 +97,7 @@ def frames(joined, sent):
     return users, invitations
 
 
+@settings(max_examples=12)
 @given(worlds())
 def test_counts_equal_a_loop_over_invitations(world):
     joined, sent = world
@@ -127,6 +128,7 @@ def test_counts_equal_a_loop_over_invitations(world):
         assert row[["users", "inviters", "invitations", "accepted"]].tolist() == counted[w]
 
 
+@settings(max_examples=6)
 @given(worlds(), st.randoms(use_true_random=False))
 def test_rows_names_and_the_future_change_nothing(world, rng):
     users, sent = frames(*world)
