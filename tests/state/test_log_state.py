@@ -40,7 +40,7 @@ FOLLOW: tuple[Any, ...] = (
     question(period="14D", cohort="active"),
     question(period="month", measure="rolling", window="10D"),
     question(period="week", measure="bracket", brackets=(0, 1, 4)),
-    question(period="28D", measure="recall", min_size=2),
+    question(period="14D", measure="recall", min_size=2),
 )
 
 
