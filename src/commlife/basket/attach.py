@@ -15,6 +15,7 @@ from commlife.basket._orders import check_log, finest_level, item_names, order_i
 from commlife.basket.itemsets import codes_of
 from commlife.errors import ConfigError
 from commlife.orders.calendar import Timestamp, day_number
+from commlife.orders.log import need_log
 
 if TYPE_CHECKING:
     from commlife.orders import OrderLog
@@ -86,6 +87,7 @@ def attach_rate(log: OrderLog, *, as_of: Timestamp, anchor: Any, addon: Any, lev
         >>> result.rate, result.attached_orders, result.anchor_orders
         (0.5, 1, 2)
     """
+    need_log(log, "attach_rate")
     check_log(log, "attach_rate")
     chosen = finest_level(log, level)
     sides = [_side(anchor), _side(addon)]

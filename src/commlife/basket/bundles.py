@@ -16,6 +16,7 @@ from commlife.basket._thresholds import exact_fraction, least_count, whole_numbe
 from commlife.basket.heat import item_sums
 from commlife.errors import ConfigError
 from commlife.orders.calendar import Timestamp, day_number
+from commlife.orders.log import need_log
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -74,6 +75,7 @@ def bundles(
         >>> sorted([found["anchor"][0], found["addon"][0]]), bool(found["holdout_lift"][0] > 2)
         (['household-01', 'vegetables-01'], True)
     """
+    need_log(log, "bundles")
     check_log(log, "bundles")
     first, day = day_number(since, name="since"), day_number(as_of)
     if first >= day:
@@ -131,6 +133,7 @@ def hot_pulls(
         >>> list(pulls.columns[:5])
         ['anchor', 'addon', 'count', 'anchors', 'attach']
     """
+    need_log(log, "hot_pulls")
     check_log(log, "hot_pulls")
     log.require("cost", why="hot_pulls")
     many, best = whole_number(hot, "hot"), whole_number(profitable, "profitable")

@@ -17,6 +17,7 @@ from commlife.basket._thresholds import least_count, whole_number
 from commlife.basket._trie import levels_of
 from commlife.errors import ConfigError, InsufficientDataError
 from commlife.orders.calendar import Timestamp, day_number
+from commlife.orders.log import need_log
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -84,6 +85,7 @@ def contrast_itemsets(
         0  East  (rice, tea)     0.75          0.00
         1  West  (rice, tea)     0.00          0.75
     """
+    need_log(log, "contrast_itemsets")
     check_log(log, "contrast_itemsets")
     if adjust not in ADJUSTMENTS:
         raise ConfigError.unknown_name("adjust", adjust, ADJUSTMENTS)

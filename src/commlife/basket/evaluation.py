@@ -15,6 +15,7 @@ from commlife.basket.cross_sell import offers
 from commlife.basket.rules import AssociationRules
 from commlife.errors import ConfigError, InsufficientDataError
 from commlife.orders.calendar import Timestamp, day_number
+from commlife.orders.log import need_log
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -114,6 +115,7 @@ def evaluate_cross_sell(
         >>> bool(hits["rules, then popular"] > hits["popular"])
         True
     """
+    need_log(log, "evaluate_cross_sell")
     check_log(log, "evaluate_cross_sell")
     if not isinstance(rules, AssociationRules):
         raise ConfigError(f"rules are what association_rules returns; seen a {type(rules).__name__}.")

@@ -13,6 +13,7 @@ from commlife.basket._orders import check_log, finest_level, held_items, warn_of
 from commlife.basket._thresholds import whole_number
 from commlife.errors import ConfigError, InsufficientDataError
 from commlife.orders.calendar import Timestamp, day_number, day_text
+from commlife.orders.log import need_log
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -71,6 +72,7 @@ def product_heat(
         1  eggs     5.0      1   0.05         B
         2   tea     5.0      1   0.05         C
     """
+    need_log(log, "product_heat")
     check_log(log, "product_heat")
     if by not in RANKINGS:
         raise ConfigError.unknown_name("by", by, RANKINGS)

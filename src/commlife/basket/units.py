@@ -12,6 +12,7 @@ from commlife._engine import collect
 from commlife.basket._orders import check_log, with_units
 from commlife.errors import ConfigError, InsufficientDataError
 from commlife.orders.calendar import Timestamp, day_number, day_text
+from commlife.orders.log import need_log
 
 if TYPE_CHECKING:
     from commlife.orders import OrderLog
@@ -52,6 +53,7 @@ def units_per_order(log: OrderLog, *, as_of: Timestamp, by: str | None = None) -
         0      East       1      2    3.0              3.0              2.0
         1      West       1      1    4.0              4.0              1.0
     """
+    need_log(log, "units_per_order")
     check_log(log, "units_per_order")
     if by is not None and (not isinstance(by, str) or not log.has(by) or by in _OF_LINES):
         named = [column for column in log.columns if column not in _OF_LINES]

@@ -23,6 +23,7 @@ from commlife.churn.reasons import Reasons, check_mode, find_reasons, reason_tab
 from commlife.churn.shapley import MOST_PLAYERS
 from commlife.errors import ConfigError
 from commlife.orders.calendar import Timestamp
+from commlife.orders.log import need_log
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -227,12 +228,14 @@ class FittedSilenceModel:
         Raises:
             ConfigError: If the log lacks a column, or the host's features are not given.
         """
+        need_log(log, "FittedSilenceModel.predict")
         snapshot = self._snapshot(log, as_of, host)
         p = self._forecast(snapshot.features)
         return log.give_table(pd.DataFrame({"user_id": snapshot.users, "p_silent": p}))
 
     def feature_table(self, log: OrderLog, *, as_of: Timestamp, host: HostFeatures | None = None) -> Any:
         """What the model sees of each active user at ``as_of``: ``user_id`` and one column a feature."""
+        need_log(log, "FittedSilenceModel.feature_table")
         snapshot = self._snapshot(log, as_of, host)
         return log.give_table(pd.concat([snapshot.users, snapshot.features[list(self.forest.names)]], axis=1))
 
@@ -291,6 +294,7 @@ class FittedSilenceModel:
         Raises:
             ConfigError: If ``k``, ``lang``, ``users`` or ``mode`` is out of range.
         """
+        need_log(log, "FittedSilenceModel.reasons")
         _check_language(lang)
         exact = check_mode(mode)
         snapshot = self._snapshot(log, as_of, host)
@@ -545,6 +549,7 @@ class FittedSilenceModel:
 
     def drift(self, log: OrderLog, *, as_of: Timestamp, host: HostFeatures | None = None) -> drift.Drift:
         """How far the users of ``as_of`` are from those that the model learned from, and whether to refit."""
+        need_log(log, "FittedSilenceModel.drift")
         snapshot = self._snapshot(log, as_of, host)
         p = self._forecast(snapshot.features)
         auc = float(self.evaluation_result.frame["value"].iloc[0])

@@ -13,6 +13,7 @@ from commlife import _engine
 from commlife._engine import NONE_BEFORE
 from commlife.errors import ConfigError, InsufficientDataError
 from commlife.orders.calendar import Timestamp, day_number
+from commlife.orders.log import need_log
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -74,6 +75,7 @@ def suggest_horizon(log: OrderLog, *, as_of: Timestamp, share: float = 0.9) -> S
         >>> suggest_horizon(community.log, as_of=community.as_of).horizon
         '21D'
     """
+    need_log(log, "suggest_horizon")
     if isinstance(share, bool) or not isinstance(share, (int, float)) or not 0 < share < 1:
         raise ConfigError(f"suggest_horizon: share lies in (0, 1), such as 0.9; seen {share!r:.40}.")
     day = day_number(as_of)

@@ -18,6 +18,7 @@ from commlife.churn.groups import correlation_groups
 from commlife.churn.panel import Panel, row_order
 from commlife.effects import AdjustedEffect, adjusted_effect, sample_size
 from commlife.errors import ConfigError, InsufficientDataError, ModelWarning
+from commlife.orders.log import need_log
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -222,6 +223,7 @@ def lever_drivers(
     Raises:
         ConfigError: If neither the log nor the host has a lever.
     """
+    need_log(log, "lever_drivers")
     from commlife.churn.host import HostFeatures
     from commlife.churn.model import SilenceModel
 

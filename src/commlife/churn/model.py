@@ -19,6 +19,7 @@ from commlife.churn.holdout import Holdout
 from commlife.churn.panel import Panel, SilencePanel, Snapshot
 from commlife.errors import ConfigError, InsufficientDataError
 from commlife.orders.calendar import DayField, Duration, Timestamp
+from commlife.orders.log import need_log
 
 if TYPE_CHECKING:
     from commlife.churn.forest import Forest
@@ -118,6 +119,7 @@ class SilenceModel(Spec):
             InsufficientDataError: If the log has no room for the snapshots, or too few users fell silent or stayed.
             ConfigError: If a host feature carries later information, or a snapshot told by day is immature.
         """
+        need_log(log, "SilenceModel.fit")
         return self.fit_panel(self.panel.build(log, as_of=as_of, host=host), log=log)
 
     def fit_panel(self, panel: Panel, *, log: OrderLog | None = None) -> FittedSilenceModel:

@@ -17,6 +17,7 @@ from commlife.churn.catalogue import Feature, available, feature_named
 from commlife.churn.host import HostFeatures, join_host, refuse_implausible
 from commlife.errors import ConfigError, InsufficientDataError
 from commlife.orders.calendar import DayField, Duration, Timestamp, complete_until, day_number, day_text
+from commlife.orders.log import need_log
 
 if TYPE_CHECKING:
     from commlife.orders import OrderLog
@@ -203,6 +204,7 @@ class SilencePanel(Spec):
             ConfigError: If a snapshot is immature, or label windows reach into the next role's snapshot, or a host
                 feature carries later information.
         """
+        need_log(log, "SilencePanel.build")
         today = day_number(as_of)
         plan = self._plan(log, today)
         chosen = self._chosen(log)
@@ -224,6 +226,7 @@ class SilencePanel(Spec):
 
     def now(self, log: OrderLog, *, as_of: Timestamp, host: HostFeatures | None = None) -> Snapshot:
         """The users active before ``as_of`` with their features, without a label; may be empty."""
+        need_log(log, "SilencePanel.now")
         return self._snapshot(log, day_number(as_of), "now", self._chosen(log), host)
 
     def _chosen(self, log: OrderLog) -> tuple[Feature, ...]:

@@ -13,6 +13,7 @@ from commlife._stats.multiplicity import benjamini_hochberg
 from commlife.cohorts._expectation import expect
 from commlife.cohorts.table import CohortTable
 from commlife.errors import ConfigError, InsufficientDataError
+from commlife.orders.log import need_log
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -100,6 +101,7 @@ class RetentionAlerts:
 
         Source: Kitagawa, "Components of a difference between two rates", JASA 50 (1955).
         """
+        need_log(log, "RetentionAlerts.drill")
         from commlife.cohorts.drill import drill_alerts
 
         return drill_alerts(self, log, by=by, alert=alert)
@@ -114,6 +116,7 @@ class RetentionAlerts:
         Returns:
             A frame in the input's own kind: ``user_id, alert, age``; a user of two alerts stands twice.
         """
+        need_log(log, "RetentionAlerts.users")
         from commlife.cohorts.drill import users_of_alerts
 
         return users_of_alerts(self, log, alert=alert)
@@ -136,6 +139,7 @@ class RetentionAlerts:
             most: How many parts are shown.
             ax: Where to draw; None makes a figure.
         """
+        need_log(log, "RetentionAlerts.plot_drill")
         from commlife.cohorts.figures import drill_bars
 
         self.row(alert)

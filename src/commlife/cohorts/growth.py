@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from commlife.features.flows import NEVER, activity_runs, attribute_names, stocks_and_flows
 from commlife.orders.calendar import Duration, Period, Timestamp, day_number
+from commlife.orders.log import need_log
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,6 +73,7 @@ def growth_accounting(
         0             2    2         0       0                0.0             0.0
         1             1    0         1       1               15.0             8.0
     """
+    need_log(log, "growth_accounting")
     day, grid, names = day_number(as_of), Period(period), attribute_names(by)
     runs = activity_runs(
         log,

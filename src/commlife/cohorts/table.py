@@ -16,6 +16,7 @@ from commlife.cohorts.aggregation import read_aggregation
 from commlife.cohorts.question import CohortQuestion
 from commlife.errors import ConfigError, InsufficientDataError
 from commlife.orders import OrderLog, Timestamp
+from commlife.orders.log import need_log
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -208,6 +209,7 @@ def cohort_table(
         >>> cohort_table(log, as_of="2025-03-01", period="month").wide("users").to_numpy().tolist()
         [[2.0, 1.0], [1.0, nan]]
     """
+    need_log(log, "cohort_table")
     if not isinstance(log, OrderLog):
         raise ConfigError(
             f"cohort_table takes an OrderLog; seen {type(log).__name__}. Make one with OrderLog.from_frame."

@@ -14,6 +14,7 @@ from commlife._model import Spec
 from commlife.effects._inputs import number_column, wide_frame
 from commlife.errors import ConfigError
 from commlife.orders.calendar import Duration, Timestamp, day_number
+from commlife.orders.log import need_log
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -103,6 +104,7 @@ class PriceGuard(Spec):
         Raises:
             ConfigError: If a column is missing, or a price is negative.
         """
+        need_log(log, "PriceGuard.audit_prices")
         what = "audit_prices"
         log.require("item_id", why=what)
         names = ["item_id", "original_price", "payable_price", *(["unit_cost"] if self.above_cost else [])]

@@ -19,6 +19,7 @@ from commlife.errors import ConfigError, InsufficientDataError, ModelWarning
 from commlife.features.users import payers, warn_if_left_truncated
 from commlife.orders import OrderLog, Timestamp
 from commlife.orders.calendar import Duration, day_number, day_text
+from commlife.orders.log import need_log
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -181,6 +182,7 @@ def campaign_readout(
         >>> bool((read.to_frame()["p_value"] > 0.05).all())  # nothing happened there
         True
     """
+    need_log(log, "campaign_readout")
     window, lag = _checked(log, start, end, period, before, silent_after, confidence_level)
     if by not in _BY:
         raise ConfigError.unknown_name("campaign_readout: by", by, _BY)

@@ -15,6 +15,7 @@ from commlife.effects._trial_facts import Window, own_attribute, trial_facts
 from commlife.effects.comparison import compare, sample_ratio
 from commlife.errors import ConfigError, InsufficientDataError
 from commlife.orders.calendar import Duration, Timestamp, complete_until, day_number, day_text
+from commlife.orders.log import need_log
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -218,6 +219,7 @@ def readout(
         >>> result.of("orders")[["arm", "users", "control_users"]].values.tolist()
         [['trial-5', 688, 626]]
     """
+    need_log(log, "readout")
     if assignment not in get_args(Assignment):
         raise ConfigError(
             f"assignment says how the arms came about: 'randomised' or 'adjusted'; seen {assignment!r:.40}. "

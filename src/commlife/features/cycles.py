@@ -12,6 +12,7 @@ from commlife import _engine
 from commlife.errors import ConfigError
 from commlife.features.tastes import ordered_categories
 from commlife.orders.calendar import Timestamp, day_number
+from commlife.orders.log import need_log
 
 if TYPE_CHECKING:
     from commlife.orders import OrderLog
@@ -60,6 +61,7 @@ def repurchase_cycles(
         >>> cycles.columns.tolist()
         ['user_id', 'category', 'gaps', 'last_bought', 'cycle_days', 'next_due', 'due_from', 'due_until', 'overdue']
     """
+    need_log(log, "repurchase_cycles")
     plan = cycles_plan(log, day_number(as_of), min_gaps=min_gaps, coverage=coverage, level=level)
     return log.give(plan, sort=["user_id", level])
 

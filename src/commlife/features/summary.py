@@ -10,6 +10,7 @@ import narwhals.stable.v2 as nw
 from commlife import _engine
 from commlife.features.users import own_attributes, warn_if_left_truncated, with_existing
 from commlife.orders.calendar import Duration, Timestamp, day_number
+from commlife.orders.log import need_log
 
 if TYPE_CHECKING:
     from commlife.orders import OrderLog
@@ -56,6 +57,7 @@ def purchase_summary(
         0       a  1   10  29  30.0
         1       b  0    0  25   NaN
     """
+    need_log(log, "purchase_summary")
     day = day_number(as_of)
     since = None if washout is None else Duration(washout)
     plan = summary_plan(log, day)

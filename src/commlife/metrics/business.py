@@ -20,6 +20,7 @@ from commlife.metrics._plans import Asked, OrderSums, line_sums, order_sums, pro
 from commlife.metrics._table import Grid, Ratios
 from commlife.metrics.definitions import METRICS, metric_labels
 from commlife.orders.calendar import Duration, Period, Timestamp, day_number, day_text, days_to_datetime64
+from commlife.orders.log import need_log
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -164,6 +165,7 @@ def business_metrics(
         >>> week.rates.query("metric == 'repurchase_rate'")[["numerator", "denominator", "interval"]].shape
         (2, 3)
     """
+    need_log(log, "business_metrics")
     checked = _checked(
         log,
         as_of=as_of,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import pandas as pd
 
 from commlife._text import LANGUAGES, Language, check_language, label
+from commlife.orders.log import need_log
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -49,6 +50,7 @@ class Metric:
 
     def lacks(self, log: OrderLog, *, given: Collection[str] = ()) -> list[str]:
         """What is missing of what it needs: columns of the log, or arguments that were not given."""
+        need_log(log, "Metric.lacks")
         has = {*log.columns, *given} - ({"status"} if log._paid_statuses is None else set())
         return [need for need in self.needs if has.isdisjoint(need.split(" or "))]
 

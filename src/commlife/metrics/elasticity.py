@@ -17,6 +17,7 @@ from commlife.errors import ConfigError, InsufficientDataError, ModelWarning
 from commlife.metrics._arguments import Faults, check_log, whole_number
 from commlife.metrics._plans import Asked, with_units
 from commlife.orders.calendar import Period, Timestamp, complete_until, day_number, day_text
+from commlife.orders.log import need_log
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -136,6 +137,7 @@ def price_elasticity(
           item_id  elasticity  periods
         0     tea        -2.0       20
     """
+    need_log(log, "price_elasticity")
     check_log(log, "price_elasticity")
     faults = Faults("price_elasticity")
     day = faults.take(lambda: day_number(as_of))

@@ -18,6 +18,7 @@ from commlife.errors import InsufficientDataError
 from commlife.metrics._arguments import Faults, check_group, check_log, whole_number
 from commlife.metrics._plans import Asked
 from commlife.orders.calendar import Period, Timestamp, complete_until, day_number, day_text
+from commlife.orders.log import need_log
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -147,6 +148,7 @@ def revenue_tree(
         >>> revenue_tree(log, as_of="2025-03-01").effects
         {'payers': 0.0, 'frequency': 0.0, 'order_value': 15.0, 'other': 0.0}
     """
+    need_log(log, "revenue_tree")
     check_log(log, "revenue_tree")
     faults = Faults("revenue_tree")
     day = faults.take(lambda: day_number(as_of))

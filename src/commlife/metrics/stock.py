@@ -16,6 +16,7 @@ from commlife.metrics._host import read_table
 from commlife.metrics._plans import Asked, with_units
 from commlife.orders.calendar import Period, Timestamp, complete_until, day_number, day_text, days_to_datetime64
 from commlife.orders.faults import FoundFault, faults_frame
+from commlife.orders.log import need_log
 
 if TYPE_CHECKING:
     from commlife.orders import OrderLog
@@ -91,6 +92,7 @@ def sell_through(
            opening  sold  closing  sell_through
         0     10.0   8.0      2.0           0.8
     """
+    need_log(log, "sell_through")
     day, grid = _checked(log, as_of, "sell_through", period=period, last=last)
     counted = _read_stock(stock, log, day, "sell_through")
     asked = Asked(log, day, grid, None, None, per_user=False)
@@ -165,6 +167,7 @@ def days_of_stock(log: OrderLog, stock: Any, *, as_of: Timestamp, over: int = 28
            units_a_day  days_of_stock
         0          2.0            6.0
     """
+    need_log(log, "days_of_stock")
     day, _ = _checked(log, as_of, "days_of_stock", over=over)
     counted = _read_stock(stock, log, day, "days_of_stock")
     counted = counted[counted["number"] <= day]

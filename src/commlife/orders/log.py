@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from commlife.orders.cleaning import CleaningRules
 
-__all__ = ["OrderLog"]
+__all__ = ["OrderLog", "need_log"]
 
 
 class OrderLog:
@@ -455,6 +455,19 @@ class OrderLog:
         rows = _facts.count_repeats(self)
         kind = FAULTS["duplicate_line"]
         return [FoundFault(kind.name, "*", rows, "keep", "", None, kind.fix)] if rows else []
+
+
+def need_log(log: object, call: str) -> None:
+    """Refuse what is no log where a call takes one; most often it is the frame that the log is made of.
+
+    Raises:
+        ConfigError: If ``log`` is no OrderLog.
+    """
+    if not isinstance(log, OrderLog):
+        raise ConfigError(
+            f"{call} takes an OrderLog; seen a {type(log).__name__}. Make one first: "
+            "log = cl.OrderLog.from_frame(frame, user_id=..., ordered_at=..., amount=...)."
+        )
 
 
 def _check_names(named: Mapping[str, str | None]) -> dict[str, str]:

@@ -14,6 +14,7 @@ from commlife.features import purchase_summary
 from commlife.features.tastes import bought_categories, favourite_category, price_band
 from commlife.features.users import own_attributes
 from commlife.orders.calendar import Timestamp, day_text, days_to_datetime64
+from commlife.orders.log import need_log
 from commlife.report._models import VALUE_HORIZON, Models, fit_missing
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ def user_table(
         >>> table[["segment", "state", "price_band"]].notna().all().all()
         np.True_
     """
+    need_log(log, "user_table")
     language = check_language(lang)
     models = fit_missing(
         log, as_of=as_of, rfm=rfm, lifecycle=lifecycle, silence=silence, offers=offers, lang=language, drivers=False

@@ -12,6 +12,7 @@ from commlife._model import library_version
 from commlife._text import Language, check_language
 from commlife.errors import EngineError
 from commlife.orders.calendar import Timestamp, day_text
+from commlife.orders.log import need_log
 from commlife.report import users as user_rows
 from commlife.report._layout import Page, Table
 from commlife.report._models import Models, fit_missing
@@ -85,6 +86,7 @@ def weekly_report(
         EngineError: If the extra ``report`` is not installed.
         InsufficientDataError: If nobody has an order that counts before ``as_of``.
     """
+    need_log(log, "weekly_report")
     language = check_language(lang)
     target = file_to_write(path)
     models = fit_missing(log, as_of=as_of, rfm=rfm, lifecycle=lifecycle, silence=silence, offers=offers, lang=language)

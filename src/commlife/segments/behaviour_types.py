@@ -13,6 +13,7 @@ from commlife._model import FittedOn, Spec, library_version
 from commlife.errors import ConfigError, InsufficientDataError, ModelWarning
 from commlife.features.behaviour import BEHAVIOUR, behaviour_of, behaviours
 from commlife.orders.calendar import Timestamp, day_number, day_text
+from commlife.orders.log import need_log
 from commlife.segments.fitted_types import FittedBehaviourTypes, Scale, TypeShape, named, transformed
 
 if TYPE_CHECKING:
@@ -88,6 +89,7 @@ class BehaviourTypes(Spec):
         Warns:
             ModelWarning: If the number of types tried last still had the lowest criterion, or users lie between types.
         """
+        need_log(log, "BehaviourTypes.fit")
         day, names = day_number(as_of), self._behaviour_of(log)
         users = behaviours(log, day, names)
         if len(users) < 20 * (self.n_types or 1):

@@ -16,6 +16,7 @@ from commlife.errors import ConfigError
 from commlife.features.flows import NEW, NEXT, activity_runs
 from commlife.features.users import payers
 from commlife.orders.calendar import Timestamp, complete_until, day_number, days_to_datetime64
+from commlife.orders.log import need_log
 from commlife.segments.lifecycle import STATES, Lifecycle
 from commlife.segments.returns import return_curve
 
@@ -69,6 +70,7 @@ def call_back_list(
         >>> calls["rank"].tolist(), bool(calls["expected_value"].is_monotonic_decreasing)
         ([1, 2, 3, 4, 5], True)
     """
+    need_log(log, "call_back_list")
     spec = Lifecycle() if lifecycle is None else lifecycle
     wanted = _checked_states(states)
     _check_number("cost_per_call", cost_per_call)
@@ -168,6 +170,7 @@ def contact_lists(log: OrderLog, *, as_of: Timestamp, lifecycle: Lifecycle | Non
         >>> lists.table["list"].tolist()
         ['new', 'active', 'silent', 'newcomers who came back', 'newcomers who did not']
     """
+    need_log(log, "contact_lists")
     spec = Lifecycle() if lifecycle is None else lifecycle
     day = day_number(as_of)
     life = spec.fit(log, as_of=as_of)

@@ -16,6 +16,7 @@ from commlife import _engine
 from commlife._model import Fitted
 from commlife.errors import ConfigError, InsufficientDataError
 from commlife.orders.calendar import Duration, Timestamp, day_number
+from commlife.orders.log import need_log
 from commlife.segments.cuts import score_expression, score_of
 from commlife.segments.drift import Drift, score_drift
 from commlife.segments.purchases import DIMENSIONS, VALUES, purchases
@@ -118,6 +119,7 @@ class FittedRFM(Fitted):
         Raises:
             ConfigError: If the host did not name the column ``by``.
         """
+        need_log(log, "FittedRFM.transform")
         return log.give(self._scored(log, day_number(as_of)))
 
     def score(
@@ -158,6 +160,7 @@ class FittedRFM(Fitted):
         Raises:
             InsufficientDataError: If nobody has an order that counts.
         """
+        need_log(log, "FittedRFM.drift")
         scored = _engine.settle(self._scored(log, day_number(as_of)))
         now = {}
         for name in DIMENSIONS:
@@ -175,6 +178,7 @@ class FittedRFM(Fitted):
         Raises:
             InsufficientDataError: If nobody has an order that counts.
         """
+        need_log(log, "FittedRFM.summary")
         scored = self._scored(log, day_number(as_of))
         # Money goes back to whole minor units, so that sums are exact whatever the order of rows.
         minor = (nw.col("monetary") * log.scale).round().cast(nw.Int64)

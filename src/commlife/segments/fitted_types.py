@@ -14,6 +14,7 @@ from commlife._model import Fitted, _Plain
 from commlife.errors import ConfigError
 from commlife.features.behaviour import behaviours
 from commlife.orders.calendar import Timestamp, day_number
+from commlife.orders.log import need_log
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -145,6 +146,7 @@ class FittedBehaviourTypes(Fitted):
         Raises:
             ConfigError: If this log lacks a column that the types need.
         """
+        need_log(log, "FittedBehaviourTypes.transform")
         users = behaviours(log, day_number(as_of), self.behaviour, shares=self.shares)
         member = self.posterior(users)
         best = member.argmax(axis=1)

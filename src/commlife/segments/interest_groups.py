@@ -14,6 +14,7 @@ from commlife.errors import ConfigError, InsufficientDataError
 from commlife.features.tastes import ordered_categories
 from commlife.features.users import own_attributes
 from commlife.orders.calendar import Duration, Timestamp, day_number, day_text
+from commlife.orders.log import need_log
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -112,6 +113,7 @@ def interest_groups(
         >>> bool(groups.table["users"].max() <= 20)
         True
     """
+    need_log(log, "interest_groups")
     _check(max_size, min_size, min_orders, permutations, seed, level)
     day = day_number(as_of)
     since = None if lookback is None else day - Duration(lookback).days

@@ -27,6 +27,7 @@ from commlife.features.flows import (
     stocks_and_flows,
 )
 from commlife.orders.calendar import Duration, Period, Timestamp, day_number, day_text
+from commlife.orders.log import need_log
 
 if TYPE_CHECKING:
     from commlife.orders import OrderLog
@@ -113,6 +114,7 @@ class Lifecycle(Spec):
         Warns:
             LeftTruncatedWarning: If the log begins in the middle of lives and there is no washout.
         """
+        need_log(log, "Lifecycle.fit")
         day = day_number(as_of)
         runs = activity_runs(
             log,

@@ -13,6 +13,7 @@ from commlife._model import FittedOn, Given, Spec, default, library_version
 from commlife.errors import InsufficientDataError
 from commlife.features.periods import with_period_index
 from commlife.orders.calendar import Period, Timestamp, complete_until, day_number, day_text
+from commlife.orders.log import need_log
 
 if TYPE_CHECKING:
     from commlife.orders import OrderLog
@@ -54,6 +55,7 @@ class Loyalty(Spec):
         Raises:
             InsufficientDataError: If the log holds fewer than ``n_periods`` complete periods before ``as_of``.
         """
+        need_log(log, "Loyalty.fit")
         day = day_number(as_of)
         last = self.period.last_complete(as_of=day, until=complete_until(day, log.observation.until))
         found = max(last - self.period.first_whole(log.observation.first, as_of=day) + 1, 0)

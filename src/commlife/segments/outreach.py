@@ -15,6 +15,7 @@ from commlife import _engine
 from commlife._stats.wilson import Z95, wilson_interval
 from commlife.errors import ConfigError, InsufficientDataError, ModelWarning
 from commlife.orders.calendar import Duration, Timestamp, complete_until, day_number, day_text
+from commlife.orders.log import need_log
 from commlife.segments.comparison import History, Matching, Windows
 
 if TYPE_CHECKING:
@@ -149,6 +150,7 @@ def outreach_readout(
         >>> readout.table["reach_rate"].tolist()
         [1.0, 1.0]
     """
+    need_log(log, "outreach_readout")
     day = day_number(as_of)
     until = complete_until(day, log.observation.until)
     _check_share("margin", margin)

@@ -14,6 +14,7 @@ from commlife._stats.wilson import wilson_interval
 from commlife.errors import ConfigError, InsufficientDataError
 from commlife.features.flows import NEVER, Runs, activity_runs
 from commlife.orders.calendar import Period, Timestamp, day_number, day_text
+from commlife.orders.log import need_log
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -129,6 +130,7 @@ def return_curve(log: OrderLog, *, as_of: Timestamp, period: str = "7D", within:
         >>> curve.table.columns.tolist()
         ['gap', 'at_risk', 'returned', 'rate', 'low', 'high', 'came_back']
     """
+    need_log(log, "return_curve")
     day, grid = day_number(as_of), Period(period)
     if isinstance(within, bool) or not isinstance(within, int) or not 1 <= within <= 1000:
         raise ConfigError(f"within is a whole number of periods from 1 to 1000; seen {within!r:.40}.")

@@ -17,6 +17,7 @@ from commlife import _engine
 from commlife._model import FittedOn, Given, Spec, default, library_version
 from commlife.errors import ConfigError, FewerBinsWarning, InsufficientDataError
 from commlife.orders.calendar import Duration, Timestamp, day_number, day_text
+from commlife.orders.log import need_log
 from commlife.segments.cuts import quantile_cuts, scores_of_values
 from commlife.segments.fitted_rfm import FittedRFM, GroupCuts
 from commlife.segments.purchases import DIMENSIONS, VALUES, purchases
@@ -142,6 +143,7 @@ class RFM(Spec):
         Warns:
             FewerBinsWarning: If ties leave scores of a learned dimension empty.
         """
+        need_log(log, "RFM.fit")
         day = day_number(as_of)
         users = _engine.settle(purchases(log, day, lookback=self.lookback, monetary=self.monetary, by=self.by))
         tables = {name: _counts(users, VALUES[name], grouped=self.by is not None) for name in DIMENSIONS}

@@ -13,6 +13,7 @@ from commlife.errors import ConfigError, InsufficientDataError
 from commlife.features.cycles import cycles_plan
 from commlife.features.users import payers
 from commlife.orders.calendar import Duration, Timestamp, day_number, day_text
+from commlife.orders.log import need_log
 from commlife.segments import leanings
 from commlife.segments.checkpoints import MOST, Checkpoints
 
@@ -145,6 +146,7 @@ def user_tags(
         >>> sorted(tags.counts["tag"].unique())
         ['buying_style', 'favourite_category', 'missing_category', 'price_band', 'time_habit']
     """
+    need_log(log, "user_tags")
     day, at = day_number(as_of), _checkpoints(as_of, window, step, history)
     for name, value in (("min_orders", min_orders), ("history", history)):
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:

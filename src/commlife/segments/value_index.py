@@ -12,6 +12,7 @@ from commlife import _engine
 from commlife._model import Fitted, Spec
 from commlife.errors import ConfigError, InsufficientDataError
 from commlife.orders.calendar import Timestamp, day_number
+from commlife.orders.log import need_log
 from commlife.segments.fitted_rfm import SCORES, FittedRFM
 from commlife.segments.rfm import RFM
 
@@ -64,6 +65,7 @@ class ValueIndex(Spec):
         Raises:
             InsufficientDataError: If nobody has an order that counts, or (``"pca"``) all users have equal scores.
         """
+        need_log(log, "ValueIndex.fit")
         rfm = self.rfm.fit(log, as_of=as_of)
         scored = rfm._scored(log, day_number(as_of))
         columns = list(SCORES.values())
@@ -114,6 +116,7 @@ class FittedValueIndex(Fitted):
         Returns:
             A frame in the input's own kind: ``user_id, value_index`` (0 to 1).
         """
+        need_log(log, "FittedValueIndex.transform")
         scored = self.rfm._scored(log, day_number(as_of))
         span = float(self.rfm.n_bins - 1)
         size = sum(abs(loading) for loading in self.loadings.values())

@@ -18,6 +18,7 @@ from commlife.errors import ConfigError
 from commlife.features.summary import shown_summary, summary_facts
 from commlife.orders import OrderLog
 from commlife.orders.calendar import Timestamp, day_number, day_text
+from commlife.orders.log import need_log
 from commlife.segments import FittedLifecycle, Lifecycle
 from commlife.state._lines import Shop, Users, short_lines, taken, with_segment
 from commlife.state._sums import CohortSums, LifecycleSums, sums_of
@@ -82,6 +83,7 @@ class LogState:
             >>> state.lifecycle().counts.columns.tolist()
             ['period', 'state', 'users']
         """
+        need_log(log, "LogState.start")
         day = day_number(as_of)
         _check_log(log)
         empty = cls(

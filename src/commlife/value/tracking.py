@@ -12,6 +12,7 @@ import pandas as pd
 from commlife import _engine
 from commlife.errors import ConfigError, InsufficientDataError
 from commlife.orders.calendar import Duration, Timestamp, day_number, day_text
+from commlife.orders.log import need_log
 from commlife.value.histories import read_summary
 from commlife.value.predictions import from_the_start
 from commlife.value.purchases import FittedPurchaseModel
@@ -110,6 +111,7 @@ def tracking_check(
         >>> cl.tracking_check(bg, log, as_of="2025-06-30").table["holdout"].sum()
         np.int64(8)
     """
+    need_log(log, "tracking_check")
     from commlife.orders import OrderLog as Log
 
     if not isinstance(fitted, FittedPurchaseModel) or not isinstance(log, Log):
