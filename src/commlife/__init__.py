@@ -85,6 +85,7 @@ if TYPE_CHECKING:
     from commlife.effects import Readout as Readout
     from commlife.effects import Rollout as Rollout
     from commlife.effects import Uplift as Uplift
+    from commlife.effects import UpliftAt as UpliftAt
     from commlife.effects import adjust_pvalues as adjust_pvalues
     from commlife.effects import adjusted_effect as adjusted_effect
     from commlife.effects import assign as assign
@@ -319,6 +320,7 @@ _HOMES = {
         "Readout",
         "Rollout",
         "Uplift",
+        "UpliftAt",
         "adjust_pvalues",
         "adjusted_effect",
         "assign",

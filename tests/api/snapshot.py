@@ -34,6 +34,7 @@ def describe(thing: Any) -> dict[str, Any]:
         shown["fields"] = [field.name for field in dataclasses.fields(thing) if not field.name.startswith("_")]
     base = set(dir(pydantic.BaseModel)) if issubclass(thing, pydantic.BaseModel) else set(dir(object))
     base |= set(dir(str)) if issubclass(thing, str) else set()
+    base |= set(dir(float)) if issubclass(thing, float) else set()
     methods = {}
     for name in dir(thing):
         if name.startswith("_") or name in base:

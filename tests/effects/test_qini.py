@@ -89,19 +89,6 @@ def test_the_curve_is_a_frame() -> None:
     assert np.isnan(curve["score"][0])
 
 
-@given(trials(), st.randoms(use_true_random=False))
-def test_uplift_at_shares_out_ties(trial, rng) -> None:
-    y, t, s = trial
-    order = list(range(len(y)))
-    rng.shuffle(order)
-    assert uplift_at(y, t, s, share=1.0) == pytest.approx(y[t == 1].mean() - y[t == 0].mean())
-    try:
-        half = uplift_at(y, t, s, share=0.5)
-    except InsufficientDataError:
-        return
-    assert uplift_at(y[order], t[order], s[order], share=0.5) == pytest.approx(half)
-
-
 @pytest.mark.parametrize(
     ("args", "message"),
     [
@@ -132,7 +119,5 @@ def test_bad_choices_are_told() -> None:
         qini(y, t, s, normalize="abs_end")
     with pytest.raises(InsufficientDataError, match="treated and control"):
         qini(y, [1, 1, 1, 1], s)
-    with pytest.raises(ConfigError, match="share"):
-        uplift_at(y, t, s, share=0)
     with pytest.raises(InsufficientDataError, match="larger share"):
         uplift_at(y, t, s, share=0.25)

@@ -12,11 +12,12 @@ from commlife.effects.design import (
     sample_size,
 )
 from commlife.effects.off_policy import OffPolicyValue, off_policy_value
-from commlife.effects.qini import auuc, qini, qini_curve, uplift_at
+from commlife.effects.qini import auuc, qini, qini_curve
 from commlife.effects.ranking import Ranking, rank_quality
 from commlife.effects.rollout import Guardrail, Rollout, RolloutDecision
 from commlife.effects.sensitivity import Sensitivity
 from commlife.effects.shrinkage import shrink
+from commlife.effects.top_share import UpliftAt, uplift_at
 from commlife.effects.trial_readout import Readout, readout
 from commlife.effects.uplift import FittedUplift, Uplift, UpliftEstimates
 
@@ -33,6 +34,7 @@ __all__ = [
     "SampleRatio",
     "Sensitivity",
     "Uplift",
+    "UpliftAt",
     "UpliftEstimates",
     "adjust_pvalues",
     "adjusted_effect",

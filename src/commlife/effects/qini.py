@@ -18,7 +18,6 @@ __all__ = [
     "perfect_scores",
     "qini",
     "qini_curve",
-    "uplift_at",
 ]
 
 QiniNormalization = Literal["n2", "abs_end", "perfect", "none"]
@@ -153,34 +152,6 @@ def qini_curve(outcome: Any, treatment: Any, score: Any) -> pd.DataFrame:
     return pd.DataFrame(
         {"users": users.astype(np.int64), "score": scores, "gain": gain, "random": gain[-1] * users / users[-1]}
     )
-
-
-def uplift_at(outcome: Any, treatment: Any, score: Any, *, share: float = 0.3) -> float:
-    """Difference in mean outcome, treated less control, among the users with the highest scores.
-
-    Users tied at the edge count with equal fractions, so that the order of rows does not matter.
-
-    Args:
-        outcome: One number a user.
-        treatment: 1 or True for treated, 0 or False for control.
-        score: One number a user.
-        share: Share of users from the top, in (0, 1].
-
-    Examples:
-        >>> uplift_at([1, 0, 1, 0], [1, 0, 0, 1], [0.9, 0.8, 0.1, 0.2], share=0.5)
-        1.0
-    """
-    y, t, s = checked_trial(outcome, treatment, score)
-    if isinstance(share, bool) or not isinstance(share, int | float) or not 0 < share <= 1:
-        raise ConfigError(f"share must lie in (0, 1]; seen {share!r:.40}.")
-    wanted = share * len(y)
-    edge = np.sort(s)[::-1][max(int(np.ceil(wanted)) - 1, 0)]
-    above, tied = s > edge, s == edge
-    weight = above + tied * ((wanted - above.sum()) / tied.sum())
-    treated, control = weight * t, weight * (1 - t)
-    if treated.sum() == 0 or control.sum() == 0:
-        raise InsufficientDataError(f"the top {share:.0%} hold no treated or no control user. Take a larger share.")
-    return float((treated @ y) / treated.sum() - (control @ y) / control.sum())
 
 
 def checked_trial(outcome: Any, treatment: Any, score: Any) -> tuple[Floats, Floats, Floats]:

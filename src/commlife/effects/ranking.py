@@ -11,6 +11,7 @@ import pandas as pd
 from commlife._stats.distributions import student_quantile
 from commlife._stats.wilson import wilson_interval
 from commlife.effects._inputs import Floats, in_open_interval, whole_number
+from commlife.effects._resampling import from_the_top, poisson_weights, running_sums
 from commlife.effects.qini import (
     QiniNormalization,
     areas_of,
@@ -27,9 +28,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = ["Ranking", "rank_quality"]
-
-#: Cells (draws x users) resampled at a time.
-CELLS = 2_000_000
 
 #: Points of the curve that is kept.
 POINTS = 200
@@ -156,12 +154,10 @@ def rank_quality(
     value = qini(y, t, s, normalize=normalize)
     area = auuc(y, t, s, normalize=normalize)
     ends = (0.5 - level / 2, 0.5 + level / 2)
-    # An order that contents alone decide, so that the order of rows does not.
-    order = np.lexsort((y, t, -s))
-    y, t, s = y[order], t[order], s[order]
+    y, t, s, distinct = from_the_top(y, t, s)
     curve = qini_curve(y, t, s)
     points = np.unique(np.linspace(0, len(curve) - 1, POINTS).astype(np.intp))
-    drawn = _resampled(y, t, s, points, n_draws, seed, normalize)
+    drawn = _resampled(y, t, distinct, points, n_draws, seed, normalize)
     gains = np.quantile(drawn.gains, ends, axis=0)
     kept = curve.iloc[points].assign(gain_low=gains[0], gain_high=gains[1]).reset_index(drop=True)
     (low, high), (area_low, area_high) = np.nanquantile(drawn.qini, ends), np.nanquantile(drawn.auuc, ends)
@@ -197,20 +193,22 @@ class _Draws:
 
 
 def _resampled(
-    y: Floats, t: Floats, s: Floats, points: NDArray[np.intp], draws: int, seed: int, normalize: QiniNormalization
+    y: Floats,
+    t: Floats,
+    ends: NDArray[np.intp],
+    points: NDArray[np.intp],
+    draws: int,
+    seed: int,
+    normalize: QiniNormalization,
 ) -> _Draws:
     """Both areas and the curve of many resampled trials, a chunk of them at a time."""
-    rng = np.random.default_rng(seed)
-    ends = np.append(np.flatnonzero(np.diff(s)), len(s) - 1)
     best = []
     if normalize == "perfect":
         for score in perfect_scores(y, t):
             rank = np.argsort(-score, kind="stable")
-            best.append((rank, np.append(np.flatnonzero(np.diff(score[rank])), len(s) - 1)))
+            best.append((rank, np.append(np.flatnonzero(np.diff(score[rank])), len(y) - 1)))
     parts: list[tuple[Floats, Floats, Floats]] = []
-    chunk = max(1, CELLS // len(s))
-    for first in range(0, draws, chunk):
-        weight = rng.poisson(1.0, (min(chunk, draws - first), len(s))).astype(np.float64)
+    for weight in poisson_weights(draws, len(y), seed):
         found = _areas(weight, y, t, ends)
         size, line = found["users"], found["lift_end"] * found["users"] / 2
         if normalize == "perfect":
@@ -230,8 +228,7 @@ def _resampled(
 
 
 def _areas(weight: Floats, y: Floats, t: Floats, ends: NDArray[np.intp]) -> dict[str, Floats]:
-    sums = [np.cumsum(weight * column, axis=1)[:, ends] for column in (t, 1 - t, y * t, y * (1 - t))]
-    return areas_of(*sums)
+    return areas_of(*running_sums(weight, y, t, ends))
 
 
 def _difference(y: Floats, t: Floats, inside: NDArray[np.bool_], level: float) -> tuple[float, float]:

@@ -20,7 +20,8 @@ from commlife._model import Fitted, FittedOn, Spec, library_version
 from commlife.effects._inputs import Floats, in_open_interval, label_column, number_column, wide_frame
 from commlife.effects._learners import Shape, Trial, learn_all, predict_all, text_of
 from commlife.effects._nuisance import cross_fitted_propensity, deal_folds
-from commlife.effects.qini import qini, uplift_at
+from commlife.effects.qini import qini
+from commlife.effects.top_share import top_uplift
 from commlife.errors import ConfigError, InsufficientDataError, ModelWarning
 
 if TYPE_CHECKING:
@@ -369,8 +370,8 @@ def _quality(name: str, index: int, trial: Trial, score: Floats) -> dict[str, st
         "arm": name,
         "users": float(rows.sum()),
         "qini": qini(y, t, s),
-        "uplift_top_30": uplift_at(y, t, s, share=0.3),
-        "uplift_all": uplift_at(y, t, s, share=1.0),
+        "uplift_top_30": top_uplift(y, t, s, 0.3),
+        "uplift_all": top_uplift(y, t, s, 1.0),
         "share_negative": float((s < 0).mean()),
         "slope": slope,
         "slope_se": error,
