@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from commlife.effects import adjusted_effect
+from commlife.effects._nuisance import deal_folds
 from commlife.effects.adjustment import _caveats
 from commlife.errors import ConfigError, InsufficientDataError, ModelWarning, SchemaError
 
@@ -96,6 +97,42 @@ def test_clusters_widen_the_interval_and_rows_may_be_shuffled() -> None:
     assert shuffled.effect_size == pytest.approx(plain.effect_size, rel=1e-10)
     with pytest.raises(InsufficientDataError, match="at least 4 clusters"):
         adjusted_effect(frame.assign(estate=1), **CALL, cluster="estate")
+
+
+def test_a_cluster_is_never_split_between_folds_whatever_it_is_called() -> None:
+    """Clusters share a fold, folds share out treated and others evenly, and neither order nor names matter."""
+    rng = np.random.default_rng(3)
+    cluster = np.repeat(np.arange(200), rng.integers(1, 5, 200))
+    x = rng.normal(size=(200, 2))[cluster]
+    y, arm = rng.normal(size=len(cluster)), rng.integers(0, 2, len(cluster))
+    fold = deal_folds(x, y, arm, 5, 1, cluster=cluster)
+    of_cluster = pd.Series(fold).groupby(cluster)
+    assert (of_cluster.nunique() == 1).all()
+    assert set(of_cluster.first().value_counts()) == {40}
+    treated = pd.Series(arm).groupby(fold).mean()
+    assert treated.max() - treated.min() < 0.15
+    shuffle, renamed = rng.permutation(len(cluster)), rng.permutation(200)
+    again = deal_folds(x[shuffle], y[shuffle], arm[shuffle], 5, 1, cluster=renamed[cluster[shuffle]])
+    np.testing.assert_array_equal(again, fold[shuffle])
+
+
+def test_users_seen_many_times_do_not_teach_the_model_their_own_outcome() -> None:
+    """A flexible model that meets a user in other folds knows the user's own outcome by its covariates alone.
+
+    Each of 150 users comes 8 times with the same covariates and one level of spend of its own: with a user's rows over
+    all folds the residuals shrink far below the spread of users; with whole users in folds they do not.
+    """
+    rng = np.random.default_rng(5)
+    users = pd.DataFrame({"user": np.arange(150), "away": rng.normal(size=150), "own": rng.normal(0, 3, 150)})
+    frame = users.loc[np.repeat(users.index, 8)].reset_index(drop=True)
+    frame["coupon"] = rng.integers(0, 2, len(frame))
+    frame["spend"] = frame["own"] + frame["coupon"] + rng.normal(0, 0.3, len(frame))
+    call = {"treatment": "coupon", "outcome": "spend", "covariates": ["away"], "learner": "boosting"}
+    leaky, clean = adjusted_effect(frame, **call), adjusted_effect(frame, **call, cluster="user")
+    variance = frame["own"].var() + 0.09
+    assert leaky.sensitivity.residual_variance < 0.7 * variance
+    assert clean.sensitivity.residual_variance > 0.95 * variance
+    assert clean.effect_size_ci_lower <= 1 <= clean.effect_size_ci_upper
 
 
 def test_constant_covariates_leave_the_raw_difference() -> None:

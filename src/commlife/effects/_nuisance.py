@@ -19,17 +19,44 @@ __all__ = ["cross_fitted_outcomes", "cross_fitted_propensity", "deal_folds"]
 RIDGE = 1.0
 
 
-def deal_folds(matrix: Floats, y: Floats, strata: NDArray[np.intp], folds: int, seed: int) -> NDArray[np.intp]:
+def deal_folds(
+    matrix: Floats,
+    y: Floats,
+    strata: NDArray[np.intp],
+    folds: int,
+    seed: int,
+    *,
+    cluster: NDArray[np.intp] | None = None,
+) -> NDArray[np.intp]:
     """A fold for each row, each stratum spread evenly over all folds.
 
     Rows are first put in an order that their content alone decides, so that the order of the input does not matter.
+    Rows of one ``cluster`` (numbered from 0) share a fold, so that no model has seen a row's own cluster; clusters are
+    then spread evenly by their mean stratum.
     """
-    canonical = np.lexsort((y, *matrix.T))
-    shuffled = canonical[np.random.default_rng(seed).permutation(len(strata))]
-    order = shuffled[np.argsort(strata[shuffled], kind="stable")]
-    fold = np.empty(len(strata), dtype=np.intp)
-    fold[order] = np.arange(len(strata)) % folds
-    return fold
+    canonical = np.lexsort((y, *matrix.T)) if cluster is None else np.lexsort((strata, y, *matrix.T))
+    level: NDArray[Any] = strata
+    if cluster is not None:
+        canonical, level = _clusters_in_order(np.column_stack([*matrix.T, y, strata]), canonical, strata, cluster)
+    shuffled = canonical[np.random.default_rng(seed).permutation(len(canonical))]
+    order = shuffled[np.argsort(level[shuffled], kind="stable")]
+    fold = np.empty(len(order), dtype=np.intp)
+    fold[order] = np.arange(len(order)) % folds
+    return fold if cluster is None else fold[cluster]
+
+
+def _clusters_in_order(
+    rows: Floats, canonical: NDArray[np.intp], strata: NDArray[np.intp], cluster: NDArray[np.intp]
+) -> tuple[NDArray[np.intp], Floats]:
+    """Clusters in an order that the content of their rows decides, not their names; and the mean stratum of each."""
+    sorted_rows = rows[canonical]
+    place = np.empty(len(rows))
+    place[canonical] = np.concatenate([[0], np.cumsum((sorted_rows[1:] != sorted_rows[:-1]).any(axis=1))])
+    size = np.bincount(cluster)
+    sums = [np.bincount(cluster, weights=place**power) for power in (1, 2)]
+    first = np.full(len(size), np.inf)
+    np.minimum.at(first, cluster, place)
+    return np.lexsort((size, *sums, first)), np.bincount(cluster, weights=strata) / size
 
 
 def cross_fitted_outcomes(

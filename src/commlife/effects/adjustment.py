@@ -113,7 +113,7 @@ def adjusted_effect(
         treatment: Column of 0 and 1 (or booleans).
         outcome: Column of numbers.
         covariates: Columns known *before* the treatment. A column that the treatment may have changed does harm.
-        cluster: Column of clusters, for cluster-robust errors.
+        cluster: Column of clusters, for cluster-robust errors; a cluster is never split between folds.
         estimand: ``"all"`` or ``"treated"``.
         learner: ``"linear"``: ridge and logistic regression; ``"boosting"``: scikit-learn's histogram boosting.
         trim: Users with a propensity within this of 0 or 1 are left out (and counted).
@@ -165,7 +165,9 @@ def adjusted_effect(
         )
     matrix, names = design_matrix(data, covariates, what)
     group = label_column(data, cluster, what)[1] if cluster else None
-    fold = deal_folds(matrix, y, treated.astype(np.intp), folds, seed)
+    if group is not None:
+        _enough_clusters(len(np.unique(group)))
+    fold = deal_folds(matrix, y, treated.astype(np.intp), folds, seed, cluster=group)
     outcomes, chances = _learners(learner, seed)
     means = cross_fitted_outcomes(matrix, y, treated.astype(np.intp), 2, fold, learner=outcomes)
     chance = cross_fitted_propensity(matrix, treated, fold, learner=chances)
@@ -257,9 +259,13 @@ def _error(influence: Floats, group: NDArray[np.intp] | None) -> float:
         return float(np.sqrt(influence @ influence / (n - 1) / n))
     sums = np.bincount(group, influence)
     count = len(np.unique(group))
+    _enough_clusters(count)
+    return float(np.sqrt(count / (count - 1) * (sums @ sums)) / n)
+
+
+def _enough_clusters(count: int) -> None:
     if count < 4:
         raise InsufficientDataError(f"cluster-robust errors need at least 4 clusters, there are {count}.")
-    return float(np.sqrt(count / (count - 1) * (sums @ sums)) / n)
 
 
 def _balance(
