@@ -55,8 +55,12 @@ figure { margin: 6px 0 0; break-inside: avoid; min-width: 0; }
 ul { margin: 4px 0 0; padding-left: 18px; } li { margin: 2px 0; }
 footer { margin-top: 16px; border-top: 1px solid var(--line); padding-top: 6px; font-size: 12px; }
 @media (max-width: 640px) { main { padding: 16px 14px 32px; } h1 { font-size: 22px; }
-  .tiles { grid-template-columns: 1fr 1fr; } .figures { grid-template-columns: 1fr; } td.bar { min-width: 84px; }
-  .wide { display: none; } td, th { padding: 4px 5px; } th.n { white-space: normal; } }
+  .tiles { grid-template-columns: 1fr 1fr; } .figures { grid-template-columns: 1fr; }
+  table, thead, tbody { display: block; } td, th { border: 0; padding: 2px 4px; } th.n { white-space: normal; }
+  tr { display: grid; grid-template-columns: 2.8em 1fr 4em 6em; align-items: center; padding: 4px 0;
+    border-bottom: 1px solid var(--line); } thead tr { align-items: end; border-bottom: 2px solid var(--ink); }
+  tr > :first-child { grid-column: 1 / -1; } thead tr > :nth-child(5) { display: none; }
+  thead tr > :last-child { grid-column: 3 / -1; } td.bar { width: auto; min-width: 0; } tr > .wide { display: none; } }
 @media print { @page { size: A4; margin: 11mm; } body { font-size: 10.5px; } main { max-width: none; padding: 0; }
   h1 { font-size: 19px; } h2 { font-size: 13px; margin-top: 8px; } table { font-size: 10px; margin-top: 3px; }
   .scroll { overflow: visible; } td, th { padding: 1.5px 6px; } .tile b { font-size: 16px; }
