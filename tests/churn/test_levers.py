@@ -17,21 +17,22 @@ def expit(z: np.ndarray) -> np.ndarray:
 
 
 def coupon_world(
-    seed: int, *, users: int = 2_500, noise: float = 0.0, strength: float = 1.5
+    seed: int, *, users: int = 2_500, noise: float = 0.0, strength: float = 1.5, effect: float = -0.075
 ) -> tuple[cl.OrderLog, HostFeatures, object, float]:
-    """Six periods of 28 days; a coupon goes to users at risk and lowers the probability of silence by 7.5 points.
+    """Six periods of 28 days; a coupon goes to users at risk and lowers the probability of silence.
 
     Args:
         seed: Seed.
         users: Users.
         noise: Standard deviation of the noise in what was recorded of the risk.
         strength: How strongly the coupon follows the risk.
+        effect: What the coupon does to the probability of silence.
 
     Returns:
         The log, the host's features ``coupon`` (a lever) and ``risk`` (as recorded), as_of, the true effect.
     """
     rng = np.random.default_rng(seed)
-    periods, effect = 6, -0.075
+    periods = 6
     risk = np.clip(rng.normal(size=(users, periods)), -1.8, 1.8)
     coupon = (rng.random(risk.shape) < expit(-0.5 + strength * risk)).astype(float)
     ordered = np.ones((users, periods + 1), dtype=bool)
@@ -92,6 +93,26 @@ def test_noisy_records_leave_the_wrong_sign_and_that_is_told() -> None:
     assert "no proof; deal it at random" in told.sentence
     low, high = told.effect.sensitivity.bounds(outcome=0.2, treatment=0.3)
     assert low <= truth <= high
+
+
+@pytest.mark.parametrize("noise", [3.0, 15.0])
+def test_a_weak_proxy_is_no_yardstick_and_an_effect_of_the_wrong_sign_is_fragile(noise: float) -> None:
+    """The weaker the record of the risk, the less it seems to matter: that is no reason to rely on the effect."""
+    panel, truth = panel_of(1, noise=noise)
+    told = lever_effect(panel, treatment="coupon")
+    assert truth < 0 < told.effect.effect_size_ci_lower
+    assert told.yardsticks["could_move"].max() < told.effect.standard_error
+    assert told.fragile
+    assert "no more than chance does" in told.sentence
+    assert "不超过随机误差" in told.sentence_zh
+
+
+def test_an_effect_far_larger_than_its_yardstick_is_not_fragile() -> None:
+    panel, _ = panel_of(2, strength=0.5, effect=-0.25)
+    told = lever_effect(panel, treatment="coupon")
+    assert told.yardsticks["could_move"].max() > told.effect.standard_error
+    assert not told.fragile
+    assert "not enough; whether something stronger is missing, no data say" in told.sentence
 
 
 def test_a_strong_confounder_is_the_yardstick(lever_panel: Panel) -> None:

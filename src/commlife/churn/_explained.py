@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from commlife.churn.calibration import AffineMap
     from commlife.churn.forest import Forest
 
-__all__ = ["Explained", "Forecast", "explain", "membership"]
+__all__ = ["Explained", "Forecast", "explain", "membership", "shap_format"]
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -73,3 +74,14 @@ def membership(names: tuple[str, ...], groups: tuple[tuple[str, ...], ...]) -> A
         for name in members:
             made[names.index(name), column] = 1.0
     return made
+
+
+def shap_format(explained: Explained, X: Array, labels: list[str]) -> Any:
+    """Contributions as a ``shap.Explanation``, in calibrated log-odds."""
+    with warnings.catch_warnings():
+        # What shap's import says of its own use of matplotlib is not the caller's to mend.
+        warnings.simplefilter("ignore")
+        import shap
+
+    base = float(np.log(explained.p_base) - np.log1p(-explained.p_base))
+    return shap.Explanation(values=explained.log_odds, base_values=np.full(len(X), base), data=X, feature_names=labels)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
@@ -12,20 +10,23 @@ import pandas as pd
 
 from commlife._model import FittedOn
 from commlife.churn import drift, storage
-from commlife.churn._explained import Forecast, explain
+from commlife.churn._explained import Forecast, explain, shap_format
 from commlife.churn.calibration import AffineMap
 from commlife.churn.catalogue import CATALOGUE, Feature
-from commlife.churn.drivers import Population, Refit, driver_table
+from commlife.churn.drivers import Refit, driver_table
 from commlife.churn.evaluation import Evaluation
 from commlife.churn.forest import Forest
 from commlife.churn.holdout import Holdout, Profit, positive
-from commlife.churn.reasons import Reasons, check_mode, find_reasons, reason_table, sentences
+from commlife.churn.reasons import Reasons, check_mode, find_reasons, reason_table, riskiest, sentences
+from commlife.churn.reference import Reference
 from commlife.churn.shapley import MOST_PLAYERS
+from commlife.churn.single import SingleExplanation, feature_row
 from commlife.errors import ConfigError
 from commlife.orders.calendar import Timestamp
 from commlife.orders.log import need_log
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from commlife.churn.figures import SilencePlots
@@ -38,76 +39,7 @@ __all__ = ["FittedSilenceModel", "Reference", "Refit", "SingleExplanation"]
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 LANGUAGES = ("en", "zh")
-#: Users on which the table of all users is made, and the fewest on which that of a part is.
-_TABLE_ROWS, _LEAST_ROWS = 2_000, 30
-#: Users that stand for everybody in exact reasons.
-_BACKGROUND = 100
 _OURS = {feature.name for feature in CATALOGUE}
-
-
-@dataclass(frozen=True)
-class Reference:
-    """A sample of the users active at ``as_of`` of the fit, evenly along their risk.
-
-    Attributes:
-        X: Features of the sample.
-        users: Number of users it stands for.
-        community: Own communities of the sample, None where the log names none.
-        community_users: Number of users by community.
-        ids: User ids of the sample, None once the model has been saved: ids are not written to disk.
-        at_risk: Probability from which on a user is among the riskiest fifth.
-        typical: Median of each feature.
-    """
-
-    X: Array
-    users: int
-    community: tuple[str, ...] | None
-    community_users: dict[str, int]
-    ids: pd.Series[Any] | None
-    at_risk: float
-    typical: dict[str, float]
-
-
-@dataclass(frozen=True)
-class SingleExplanation:
-    """One user's forecast, taken apart.
-
-    Attributes:
-        p_silent: Probability of silence.
-        p_base: Probability at the base of the model.
-        drivers: Features that speak for their groups, the one that weighs most first.
-        values: Their values.
-        contributions: What their groups add, in the unit of p_silent: all of them, ``rest`` and ``p_base`` add up to
-            ``p_silent``.
-        sentences: The same in words.
-        rest: What all groups not told add (the exact mode tells the leading ones apart).
-        mode: ``fast`` (approximate in probability) or ``exact``.
-    """
-
-    p_silent: float
-    p_base: float
-    drivers: tuple[str, ...]
-    values: tuple[float, ...]
-    contributions: tuple[float, ...]
-    sentences: tuple[str, ...]
-    rest: float = 0.0
-    mode: str = "fast"
-
-    @property
-    def frame(self) -> pd.DataFrame:
-        """``driver, value, contribution_pp, sentence``."""
-        return pd.DataFrame(
-            {
-                "driver": self.drivers,
-                "value": self.values,
-                "contribution_pp": self.contributions,
-                "sentence": self.sentences,
-            }
-        )
-
-    def to_frame(self) -> pd.DataFrame:
-        """The frame."""
-        return self.frame
 
 
 @dataclass(frozen=True, eq=False)
@@ -301,10 +233,7 @@ class FittedSilenceModel:
         table = snapshot.features[list(self.forest.names)]
         owners = snapshot.users
         if users is not None:
-            if isinstance(users, bool) or not isinstance(users, (int, float)) or not 0 < users <= 1:
-                raise ConfigError(f"reasons: users is a share in (0, 1], such as 0.05; seen {users!r:.40}.")
-            p = self._forecast(table)
-            chosen = np.sort(np.argsort(-p, kind="stable")[: int(np.ceil(users * len(p)))])
+            chosen = riskiest(self._forecast(table), users)
             table, owners = table.iloc[chosen], owners.iloc[chosen]
         told = self._reasons(table.to_numpy(), k, exact=exact)
         made = reason_table(owners, told, features=self.features, typical=self.reference.typical, lang=lang)
@@ -327,7 +256,7 @@ class FittedSilenceModel:
         _check_language(lang)
         exact = check_mode(mode)
         k = min(len(self.groups), MOST_PLAYERS) if exact else len(self.groups)
-        told = self._reasons(np.array([self._row(features)]), k, exact=exact)
+        told = self._reasons(np.array([feature_row(features, self.forest.names)]), k, exact=exact)
         return SingleExplanation(
             p_silent=float(told.p[0]),
             p_base=told.p_base,
@@ -340,9 +269,6 @@ class FittedSilenceModel:
         )
 
     def _reasons(self, X: Array, k: int, *, exact: bool) -> Reasons:
-        background = None
-        if exact:
-            background = self.reference.X[:: max(1, -(-len(self.reference.X) // _BACKGROUND))]
         return find_reasons(
             X,
             forest=self.forest,
@@ -350,7 +276,7 @@ class FittedSilenceModel:
             features=self.features,
             groups=self.groups,
             k=k,
-            background=background,
+            background=self.reference.background() if exact else None,
         )
 
     @property
@@ -381,11 +307,6 @@ class FittedSilenceModel:
         Raises:
             ConfigError: If only one of ``log`` and ``as_of`` is given.
         """
-        with warnings.catch_warnings():
-            # What shap's import says of its own use of matplotlib is not the caller's to mend.
-            warnings.simplefilter("ignore")
-            import shap
-
         _check_language(lang)
         if (log is None) != (as_of is None):
             raise ConfigError("to_shap takes a log together with its as_of, or neither of them.")
@@ -393,35 +314,7 @@ class FittedSilenceModel:
         if log is not None and as_of is not None:
             X = self._snapshot(log, as_of, host).features[list(self.forest.names)].to_numpy()
         explained = explain(self.forest, self.calibration, X)
-        base = float(np.log(explained.p_base) - np.log1p(-explained.p_base))
-        names = [feature.label(lang) for feature in self.features]
-        return shap.Explanation(
-            values=explained.log_odds, base_values=np.full(len(X), base), data=X, feature_names=names
-        )
-
-    def _row(self, features: Mapping[str, float | None]) -> list[float]:
-        if not isinstance(features, Mapping):
-            raise ConfigError(f"explain_one takes a mapping from features to values; seen {type(features).__name__}.")
-        for name in features:
-            if name not in self.forest.names:
-                raise ConfigError.unknown_name("explain_one: the feature", name, self.forest.names)
-        missing = [name for name in self.forest.names if name not in features]
-        if missing:
-            raise ConfigError(
-                f"explain_one: {len(missing)} features are missing: {', '.join(missing[:5])}. Give None if unknown."
-            )
-        row = []
-        for name in self.forest.names:
-            value = features[name]
-            if value is None:
-                row.append(float("nan"))
-                continue
-            if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.number)):
-                raise ConfigError(f"explain_one: {name} is a number or None; seen {value!r:.40}.")
-            if np.isinf(value):
-                raise ConfigError(f"explain_one: {name} is infinite; give None if it is unknown.")
-            row.append(float(value))
-        return row
+        return shap_format(explained, X, [feature.label(lang) for feature in self.features])
 
     # -- drivers ------------------------------------------------------------------------------------------------------
 
@@ -452,8 +345,7 @@ class FittedSilenceModel:
             ConfigError: If ``by`` or ``lang`` is unknown, or ``by`` needs ids that a loaded model does not hold.
         """
         _check_language(lang)
-        populations = [self._population("all", np.arange(len(self.reference.X)), self.reference.users)]
-        populations += self._parts(by)
+        populations = [self.reference.all(), *self.reference.parts(by)]
         tables = [
             driver_table(
                 population,
@@ -470,54 +362,6 @@ class FittedSilenceModel:
             for population in populations
         ]
         return pd.concat(tables, ignore_index=True)
-
-    def _population(self, scope: str, rows: np.ndarray[Any, Any], users: int) -> Population:
-        stride = max(1, -(-len(rows) // _TABLE_ROWS))
-        return Population(scope, self.reference.X[rows[::stride]], users, self.reference.at_risk)
-
-    def _parts(self, by: Any) -> list[Population]:
-        if by is None:
-            return []
-        if isinstance(by, str):
-            if by != "community":
-                raise ConfigError.unknown_name("drivers: by", by, ["community"])
-            if self.reference.community is None:
-                raise ConfigError(
-                    'drivers(by="community") needs a log with a community; this model was fitted without.'
-                )
-            label, name = pd.Series(self.reference.community), "community"
-            sizes = self.reference.community_users
-        else:
-            label, name, sizes = self._segments(by)
-        parts = []
-        for value in sorted(set(label.dropna())):
-            rows = np.flatnonzero((label == value).to_numpy(dtype=bool))
-            if len(rows) >= _LEAST_ROWS:
-                users = sizes.get(value, round(len(rows) / len(label) * self.reference.users))
-                parts.append(self._population(f"{name}: {value}", rows, users))
-        return parts
-
-    def _segments(self, by: Any) -> tuple[pd.Series[Any], str, dict[str, int]]:
-        import narwhals.stable.v2 as nw
-
-        from commlife import _engine
-
-        try:
-            table = _engine.collect(nw.from_native(by))
-        except TypeError:
-            raise ConfigError(f'drivers: by is None, "community" or a frame; seen {type(by).__name__}.') from None
-        others = [str(name) for name in table.columns if name != "user_id"]
-        if "user_id" not in table.columns or len(others) != 1 or table["user_id"].duplicated().any():
-            raise ConfigError(
-                "drivers: by is a frame with user_id (once each) and one column of segments; seen columns "
-                f"{[str(name) for name in table.columns]}."
-            )
-        if self.reference.ids is None:
-            raise ConfigError(
-                "drivers: a loaded model holds no user ids, so by cannot be a frame. Fit anew, or use None."
-            )
-        label = table.set_index("user_id")[others[0]].reindex(self.reference.ids.to_numpy()).reset_index(drop=True)
-        return label.astype("str").mask(label.isna()), others[0], {}
 
     def driver_report(self, path: str | Path, *, lang: str = "en") -> Path:
         """Write the drivers of silence on one page for an operator: one HTML file that needs nothing else.

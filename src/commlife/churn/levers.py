@@ -14,8 +14,9 @@ import numpy as np
 import pandas as pd
 
 from commlife.churn.catalogue import CATALOGUE, Feature
-from commlife.churn.groups import correlation_groups
+from commlife.churn.lever_words import lever_sentence
 from commlife.churn.panel import Panel, row_order
+from commlife.churn.yardsticks import is_fragile, measure
 from commlife.effects import AdjustedEffect, adjusted_effect, sample_size
 from commlife.errors import ConfigError, InsufficientDataError, ModelWarning
 from commlife.orders.log import need_log
@@ -36,12 +37,6 @@ Array = np.ndarray[Any, np.dtype[np.float64]]
 
 #: User-snapshots on which an effect is estimated at most: beyond, the interval is far narrower than what is unknown.
 MAX_ROWS = 200_000
-#: Groups of covariates that serve as a yardstick for what nobody recorded.
-_YARDSTICKS = 4
-#: A yardstick that could move the effect by less than this measures nothing.
-_IDLE = 0.002
-#: Where adjusting takes away more than this of a difference that keeps its sign, noise in the records is a caveat.
-_TAKEN = 0.03
 #: Levers of the catalogue that count orders: whoever has one has ordered, and who has ordered is less likely silent.
 _COUNTS = {"subsidised_orders_28", "coupon_orders_90"}
 _OURS = {feature.name for feature in CATALOGUE}
@@ -60,8 +55,11 @@ class LeverEffect:
         yardsticks: ``covariate, outcome, treatment, moves, could_move``: for the groups of recorded covariates that
             differ most between the two sides, what they explain of the outcome and add to the weights, by how much the
             estimate moves without them, and by how much a hidden confounder as strong could move it further.
-        fragile: Whether the interval holds 0, or would hold it beside a hidden confounder as strong as the strongest
-            yardstick. That it is not fragile is no proof: something stronger may be missing.
+        fragile: Whether something speaks against relying on it: the interval holds 0, or would hold it beside a hidden
+            confounder as strong as the strongest yardstick; or no yardstick is long enough to measure with (it could
+            move the effect by less than the standard error); or adjusting shrank a difference that keeps its sign,
+            as it does where the records of a confounder are noisy; or the lever counts orders. The sentence says
+            which. That it is not fragile is no proof: something stronger may be missing.
         trial_users: Users that a trial needs to find an effect of this size with 80% power, both arms together; None
             where the estimate is 0.
         caveats: Where the two sides overlap badly or stay unlike; warned about as well.
@@ -178,9 +176,9 @@ def lever_effect(
         )
     for caveat in caveats:
         warnings.warn(caveat, ModelWarning, stacklevel=2)
-    yardsticks = _yardsticks(table, chosen, names, effect, call)
+    yardsticks = measure(table, chosen, names, effect, call)
     size = abs(effect.effect_size)
-    fragile = _is_fragile(effect, yardsticks) or treatment in _COUNTS
+    fragile = is_fragile(effect, yardsticks) or treatment in _COUNTS
     share = float(table["silent"].mean())
     trial = (
         sample_size(effect=size, standard_deviation=float(np.sqrt(share * (1 - share))))
@@ -188,7 +186,7 @@ def lever_effect(
         else None
     )
     words = [
-        _sentence(features[treatment], effect, yardsticks, trial, features, panel.spec.horizon, lang)
+        lever_sentence(features[treatment], effect, yardsticks, trial, features, panel.spec.horizon, lang)
         for lang in ("en", "zh")
     ]
     users = int(table["owner"].nunique())
@@ -301,118 +299,3 @@ def _rows(panel: Panel, treatment: str, covariates: list[str], above: float | No
     else:
         values = (values > above).astype(np.float64)
     return whole.assign(**{treatment: values})
-
-
-def _yardsticks(
-    table: pd.DataFrame, covariates: list[str], names: list[str], effect: AdjustedEffect, call: dict[str, Any]
-) -> pd.DataFrame:
-    """What the strongest recorded confounders do, as a measure of what an unrecorded one might do."""
-    raw = effect.balance.set_index("covariate")["raw"].abs()
-    strength = {name: float(raw.get(name, 0.0)) for name in covariates}
-    groups = correlation_groups(table[covariates])
-    leaders = sorted(groups, key=lambda members: -max(strength[name] for name in members))[:_YARDSTICKS]
-    full, rows = effect.sensitivity, []
-    for members in leaders:
-        rest = [name for name in names if name not in members]
-        leader = max(members, key=lambda name: strength[name])
-        if not rest or strength[leader] == 0:
-            continue
-        with warnings.catch_warnings():
-            # Caveats of the estimate itself are told once, by the estimate itself.
-            warnings.simplefilter("ignore", ModelWarning)
-            without = adjusted_effect(table, covariates=rest, **call)
-        other = without.sensitivity
-        outcome = max(0.0, 1 - full.residual_variance / other.residual_variance) if other.residual_variance else 0.0
-        weights = min(max(0.0, 1 - other.mean_squared_weight / full.mean_squared_weight), 0.99)
-        moves = without.effect_size - effect.effect_size
-        rows.append((leader, len(members), outcome, weights, moves, full.bias(outcome, weights)))
-    return pd.DataFrame(rows, columns=["covariate", "members", "outcome", "treatment", "moves", "could_move"])
-
-
-def _is_fragile(effect: AdjustedEffect, yardsticks: pd.DataFrame) -> bool:
-    """Whether the interval holds 0, or would beside a hidden confounder as strong as the strongest yardstick."""
-    end = abs(effect.effect_size) - effect.sensitivity.margin
-    strongest = float(yardsticks["could_move"].max()) if len(yardsticks) else 0.0
-    return end <= strongest
-
-
-def _taken(effect: AdjustedEffect) -> float:
-    """Share of the raw difference that adjusting took away, where both point the same way; else 0."""
-    raw, told = effect.raw_difference, effect.effect_size
-    return 1 - told / raw if raw * told > 0 and abs(told) < abs(raw) else 0.0
-
-
-def _sentence(
-    lever: Feature,
-    effect: AdjustedEffect,
-    yardsticks: pd.DataFrame,
-    trial: int | None,
-    features: dict[str, Feature],
-    horizon: str,
-    lang: str,
-) -> str:
-    zh, days = lang == "zh", horizon[:-1]
-    points = [100 * value for value in (effect.effect_size, effect.effect_size_ci_lower, effect.effect_size_ci_upper)]
-    told, low, high = points
-    fragile = _is_fragile(effect, yardsticks)
-    taken = _taken(effect)
-    raw, robust = 100 * effect.raw_difference, effect.sensitivity.robustness_value_interval
-    open_ = low <= 0 <= high
-    turned = raw * told < 0
-    strongest = None if yardsticks.empty else yardsticks.sort_values("could_move").iloc[-1]
-    idle = strongest is None or strongest["could_move"] <= _IDLE
-    if zh:
-        parts = [
-            f"{lever.label(lang)}：调整后与未来{days}天沉默概率 {told:+.1f} 个百分点相关 [{low:+.1f}, {high:+.1f}]"
-            f"（未调整 {raw:+.1f}" + ("，方向相反：该手段多用于高风险用户" if turned and not open_ else "") + "）"
-        ]
-        if open_:
-            parts.append("区间包含 0，看不出作用")
-        else:
-            parts.append(f"若有未记录的因素同时解释两者剩余的 {robust:.1%}，即可使区间触及 0")
-        if idle and not open_:
-            parts.append("已记录的特征几乎不起作用，无法衡量未记录的因素")
-        elif strongest is not None and not open_:
-            label = features[strongest["covariate"]].label(lang)
-            moved = 100 * strongest["could_move"]
-            outcome = "足以推翻" if fragile else "不足以推翻；但是否缺少更强的因素，数据无法说明"
-            parts.append(f"与“{label}”同样强的未记录因素最多可移动 {moved:.1f} 个百分点，{outcome}")
-        if taken > _TAKEN and not open_:
-            parts.append(f"调整已抵消原差异的 {taken:.0%}；若记录有噪声，其余部分可能同样来自混杂")
-        parts.append("未经随机分配，不能证明因果" + (f"；随机试验约需 {trial:,} 人" if trial else ""))
-        return "；".join(parts) + "。"
-    parts = [
-        f"{lever.label(lang)}: adjusted, it is associated with {told:+.1f} points [{low:+.1f}, {high:+.1f}] of the "
-        f"probability of {days} silent days (unadjusted {raw:+.1f}"
-        + (": the other way round, since the lever goes to users at risk" if turned and not open_ else "")
-        + ")."
-    ]
-    if open_:
-        parts.append("The interval holds 0: nothing can be told from chance.")
-    else:
-        parts.append(
-            f"Something unrecorded that explains {robust:.1%} of what is left of both would bring the interval to 0."
-        )
-    if idle and not open_:
-        parts.append("What was recorded hardly matters here, so it is no yardstick for what was not.")
-    elif strongest is not None and not open_:
-        label = features[strongest["covariate"]].label(lang)
-        moved = 100 * strongest["could_move"]
-        parts.append(
-            f'As strong as "{label}", it could move the effect by {moved:.1f} points: '
-            + (
-                "enough to explain it away."
-                if fragile
-                else "not enough; whether something stronger is missing, no data say."
-            )
-        )
-    if taken > _TAKEN and not open_:
-        parts.append(
-            f"Adjusting took away {taken:.0%} of the unadjusted difference; if what was recorded is noisy, the "
-            "rest may be more of the same."
-        )
-    parts.append(
-        "It was not dealt at random, so this is no proof; deal it at random before money depends on it"
-        + (f" (about {trial:,} users in two arms)." if trial else ".")
-    )
-    return " ".join(parts)

@@ -13,10 +13,11 @@ from commlife.churn import baselines, drift, learning
 from commlife.churn._canon import canonical_order, row_hashes
 from commlife.churn.calibration import AffineMap, fit_affine
 from commlife.churn.evaluation import Evaluation, evaluate
-from commlife.churn.fitted import FittedSilenceModel, Reference
+from commlife.churn.fitted import FittedSilenceModel
 from commlife.churn.groups import correlation_groups
 from commlife.churn.holdout import Holdout
 from commlife.churn.panel import Panel, SilencePanel, Snapshot
+from commlife.churn.reference import Reference
 from commlife.errors import ConfigError, InsufficientDataError
 from commlife.orders.calendar import DayField, Duration, Timestamp
 from commlife.orders.log import need_log

@@ -112,6 +112,17 @@ def find_reasons(
     )
 
 
+def riskiest(p: Array, share: float) -> np.ndarray[Any, np.dtype[np.intp]]:
+    """Rows of the given share of users with the highest probability, in the order of the rows.
+
+    Raises:
+        ConfigError: If the share is not in (0, 1].
+    """
+    if isinstance(share, bool) or not isinstance(share, (int, float)) or not 0 < share <= 1:
+        raise ConfigError(f"reasons: users is a share in (0, 1], such as 0.05; seen {share!r:.40}.")
+    return np.sort(np.argsort(-p, kind="stable")[: int(np.ceil(share * len(p)))])
+
+
 def check_mode(mode: str) -> bool:
     """Whether the mode is the exact one.
 

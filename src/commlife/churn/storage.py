@@ -200,9 +200,10 @@ def _model(state: dict[str, Any], files: dict[str, bytes]) -> Any:
     from commlife.churn.catalogue import Feature
     from commlife.churn.drivers import Refit
     from commlife.churn.evaluation import Evaluation
-    from commlife.churn.fitted import FittedSilenceModel, Reference
+    from commlife.churn.fitted import FittedSilenceModel
     from commlife.churn.forest import Forest
     from commlife.churn.model import SilenceModel
+    from commlife.churn.reference import Reference
 
     spec = SilenceModel.model_validate_json(json.dumps(state["spec"]))
     features = tuple(Feature(**{**told, "needs": tuple(told["needs"])}) for told in state["features"])
