@@ -127,13 +127,13 @@ if TYPE_CHECKING:
     from commlife.metrics import RevenueTree as RevenueTree
     from commlife.metrics import StockTable as StockTable
     from commlife.metrics import business_metrics as business_metrics
-    from commlife.metrics import days_of_stock as days_of_stock
     from commlife.metrics import k_factor as k_factor
     from commlife.metrics import metric_dictionary as metric_dictionary
     from commlife.metrics import price_elasticity as price_elasticity
-    from commlife.metrics import sell_through as sell_through
+    from commlife.metrics.days_of_stock import days_of_stock as days_of_stock
     from commlife.metrics.funnel import funnel as funnel
     from commlife.metrics.revenue_tree import revenue_tree as revenue_tree
+    from commlife.metrics.sell_through import sell_through as sell_through
     from commlife.orders import CleaningRules as CleaningRules
     from commlife.orders import OrderLog as OrderLog
     from commlife.orders import write_parquet as write_parquet

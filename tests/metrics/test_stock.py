@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+mpl.use("Agg")
 
 import commlife as cl
 from commlife.metrics import days_of_stock, sell_through
@@ -119,3 +122,61 @@ def test_faults_of_the_stock_frame_are_told_at_once():
     assert repr(result) == "StockTable(days_of_stock, 1 rows, as_of=2025-01-13)"
     assert "<table" in result._repr_html_()
     assert len(result) == 1
+
+
+def two_weeks():
+    """Tea sold 8 of 28, then 2 of 20; jam 4 of 5, then nothing of 1; rye was counted once and never again."""
+    lines = [("tea", "2025-01-06", 8.0), ("jam", "2025-01-07", 4.0), ("tea", "2025-01-14", 2.0)]
+    frame = pd.DataFrame(lines, columns=["item_id", "ordered_at", "quantity"]).assign(user_id="u", amount=1.0)
+    log = cl.OrderLog.from_frame(frame, **{name: name for name in frame.columns})
+    counted = [("tea", 6, 10), ("tea", 13, 20), ("tea", 20, 18), ("jam", 6, 5), ("jam", 13, 1), ("jam", 20, 1)]
+    rows = [(item, f"2025-01-{day:02d}", units) for item, day, units in [*counted, ("rye", 6, 3)]]
+    return log, pd.DataFrame(rows, columns=["item_id", "day", "on_hand"])
+
+
+def names_from_the_top(ax):
+    return [label.get_text() for label in ax.get_yticklabels()][::-1]
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_the_picture_of_sell_through_puts_what_sells_worst_at_the_top(lang):
+    log, stock = two_weeks()
+    told = sell_through(log, stock, as_of="2025-01-20")
+    ax = told.plot(lang=lang)
+    assert names_from_the_top(ax) == ["jam", "tea"]
+    ring, dots = (np.asarray(found.get_offsets())[:, 0].tolist() for found in ax.collections[-2:])
+    assert dots == pytest.approx([10.0, 0.0])
+    assert ring == pytest.approx([100 * 8 / 28, 80.0])
+    assert (
+        ax.get_title(loc="left")
+        == {
+            "en": "2 of 2 items sold less than half of their stock; of 1 more the stock is not known",
+            "zh": "2 个商品中有 2 个售出不足库存的一半；另有 1 个库存不明",
+        }[lang]
+    )
+    assert names_from_the_top(told.plot(top=1, lang=lang)) == ["jam"]
+    assert len(sell_through(log, stock, as_of="2025-01-20", last=1).plot(lang=lang).collections) == 2
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_the_picture_of_days_of_stock_puts_what_runs_out_first_at_the_top(lang):
+    log, stock = two_weeks()
+    stock.loc[(stock["item_id"] == "jam") & (stock["day"] == "2025-01-20"), "on_hand"] = 0
+    left = days_of_stock(log, stock, as_of="2025-01-20", over=14)
+    ax = left.plot(lang=lang)
+    assert names_from_the_top(ax) == ["jam", "tea"]
+    assert [bar.get_width() for bar in ax.patches] == pytest.approx([18 / (10 / 14), 0.0])
+    assert [text.get_text() for text in ax.texts] == ["25.2", {"en": "gone", "zh": "已售空"}[lang]]
+    assert (
+        ax.get_title(loc="left")
+        == {
+            "en": "1 of 2 items last less than a week; 1 more did not sell",
+            "zh": "2 个商品中有 1 个不够卖一周；另有 1 个没有销售",
+        }[lang]
+    )
+    assert left.plot(ax=ax) is ax
+    still = days_of_stock(log, stock[stock["item_id"] == "rye"], as_of="2025-01-20").plot(lang=lang)
+    assert still.get_title(loc="left") == {"en": "Nothing sold: no pace to go by", "zh": "没有销售，无从估计速度"}[lang]
+    for wrong in ({"lang": "fr"}, {"top": 0}):
+        with pytest.raises(cl.ConfigError):
+            left.plot(**wrong)

@@ -113,3 +113,32 @@ def test_the_return_curve_and_the_readout_are_drawn(log):
     drawn = read.plot()
     assert [label.get_text().split("  ")[0] for label in drawn.get_yticklabels()] == ["all", "phone"]
     assert len(drawn.lines) == 2 * 2 + 1
+    spoken = read.plot(lang="zh")
+    assert [label.get_text().split("  ")[0] for label in spoken.get_yticklabels()] == ["全部", "phone"]
+    assert spoken.get_xlabel() == "14 天内下单率与可比用户之差（百分点，95% 区间）"
+    chinese = curve.plot(lang="zh")
+    assert chinese.get_xlabel() == "距上次下单的期数（每期 7 天）"
+    assert {text.get_text() for text in chinese.get_legend().get_texts()} == {
+        "4 期内再次下单",
+        "此后再次下单（以可跟踪的期数为限）",
+    }
+    for drawing in (curve.plot, read.plot):
+        with pytest.raises(cl.ConfigError, match="fr"):
+            drawing(lang="fr")
+
+
+def test_moves_are_told_in_both_languages():
+    then = pd.DataFrame({"user_id": [1, 2, 3], "segment": ["New", "New", "Loyal"], "monetary": [5.0, 6.0, 80.0]})
+    now = pd.DataFrame(
+        {"user_id": [1, 2, 3, 4], "segment": ["Loyal", "New", "Loyal", "New"], "monetary": [60.0, 6.0, 99.0, 1.0]}
+    )
+    moved = migration(then, now)
+    english, chinese = moved.plot(), moved.plot(lang="zh")
+    assert english.get_title(loc="left") == "33% of 3 payers changed segment; most of them: New to Loyal (1)"
+    assert chinese.get_title(loc="left") == "3 位付费用户中 33% 换了分群；最多的是“New”到“Loyal”（1）"
+    assert [ax.get_yticklabels()[-1].get_text() for ax in (english, chinese)] == [
+        "(no payer yet)  1",
+        "（尚未付费）  1",
+    ]
+    with pytest.raises(cl.ConfigError, match="fr"):
+        moved.plot(lang="fr")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 
 import matplotlib as mpl
@@ -79,6 +80,11 @@ def test_loyalty_needs_its_periods():
         Loyalty(n_periods=3).fit(refunds, as_of="2025-03-10")
     fitted = Loyalty().fit(log, as_of="2025-03-10")
     assert repr(fitted) == f"FittedLoyalty({len(fitted.to_frame())} users before 2025-03-10, 8 periods of 7D)"
+    cells = re.findall(r"<td>(.*?)</td>", fitted._repr_html_())
+    assert cells[::3] == ["0", "0 to 0.25", "0.25 to 0.5", "0.5 to 0.75", "0.75 to 1"]
+    told, index = [int(users) for users in cells[1::3]], fitted.to_frame()["loyalty"]
+    assert sum(told) == len(index)
+    assert (told[0], told[-1]) == ((index == 0).sum(), (index > 0.75).sum())
 
 
 @pytest.mark.parametrize(
@@ -149,8 +155,9 @@ def test_quadrants_by_given_cuts_and_their_figure():
     assert made.table["mean_value"].isna().tolist() == [True, True, True, False]
     assert set(made.users["next_action"]) == {"仅随大促触达。"}
     ax = made.plot()
-    assert ax.get_ylabel() == "value"
-    assert "let go: 5 (100%)" in [text.get_text() for text in ax.get_legend().get_texts()]
+    assert ax.get_ylabel() == "价值指数"
+    told = [text.get_text().split("\n")[0] for text in ax.texts]
+    assert told == [f"{name}: {n} ({n / 5:.0%})" for name, n in zip(made.table["name_zh"], [0, 0, 0, 5], strict=True)]
     plt.close("all")
 
 

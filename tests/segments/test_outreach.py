@@ -155,6 +155,11 @@ def test_the_verdict_says_that_it_is_no_trial():
     log, calls = world(1, 0.3)
     readout = cl.outreach_readout(calls, log, as_of=AS_OF)
     assert "not dealt at random" in readout.verdict
+    assert readout.sentence() == readout.verdict
+    assert "并非随机分配" in readout.sentence("zh")
+    assert f"{int(readout.table['matched'].iloc[-1]):,} 次有可比用户的联系" in readout.sentence("zh")
+    with pytest.raises(cl.ConfigError, match="fr"):
+        readout.sentence("fr")
     assert "points" in repr(readout)
     assert readout.to_frame().equals(readout.table)
     before, after = readout.balance["difference_raw"].abs(), readout.balance["difference"].abs()
@@ -196,4 +201,5 @@ def test_without_comparable_users_nothing_is_claimed():
         warnings.simplefilter("ignore", cl.ModelWarning)
         readout = read(CALLS, few)
     assert "nothing can be said" in readout.verdict
+    assert readout.sentence("zh").endswith("无法判断联系带来了什么。")
     assert readout.table["difference"].isna().all()

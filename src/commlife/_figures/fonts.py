@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import warnings
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-__all__ = ["chinese_family", "families"]
+from commlife.errors import ModelWarning
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["chinese_family", "families", "written"]
 
 #: In this order; after them any other family whose name says CJK.
 _PREFERRED = (
@@ -40,3 +48,27 @@ def families() -> list[str]:
     """Families to draw labels with: the usual one, and one with Chinese characters for what it lacks."""
     chinese = chinese_family()
     return ["DejaVu Sans"] if chinese is None else ["DejaVu Sans", chinese]
+
+
+@contextlib.contextmanager
+def written(lang: str, *, stacklevel: int = 4) -> Iterator[None]:
+    """Texts made within are drawn in fonts that have their letters, those of names from the host's data too.
+
+    Args:
+        lang: Language of the figure.
+        stacklevel: Where the warning points; 4 is the caller of the function that holds the ``with``.
+
+    Warns:
+        ModelWarning: If Chinese is asked for and the machine has no font for it.
+    """
+    import matplotlib as mpl
+
+    if lang == "zh" and chinese_family() is None:
+        warnings.warn(
+            "this machine has no font with Chinese characters that matplotlib can find: the figure will show boxes. "
+            'Install Noto Sans CJK, or use lang="en".',
+            ModelWarning,
+            stacklevel=stacklevel,
+        )
+    with mpl.rc_context({"font.family": families()}):
+        yield

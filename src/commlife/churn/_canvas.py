@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import textwrap
-import warnings
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from commlife._figures.colours import ACCENT, BAD, INK
-from commlife.errors import ConfigError, ModelWarning
+from commlife.errors import ConfigError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -63,22 +62,10 @@ def say(lang: str, en: Any, zh: Any) -> Any:
 @contextlib.contextmanager
 def written(lang: str) -> Iterator[None]:
     """Texts made within are drawn in a font that has their letters."""
-    import matplotlib as mpl
-
-    from commlife._figures.fonts import chinese_family, families
+    from commlife._figures import fonts
 
     say(lang, None, None)
-    if lang != "zh":
-        yield
-        return
-    if chinese_family() is None:
-        warnings.warn(
-            "this machine has no font with Chinese characters that matplotlib can find: the figure will show boxes. "
-            'Install Noto Sans CJK, or use lang="en".',
-            ModelWarning,
-            stacklevel=4,
-        )
-    with mpl.rc_context({"font.family": families()}):
+    with fonts.written(lang, stacklevel=6):
         yield
 
 

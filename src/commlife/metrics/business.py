@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from commlife import _engine
+from commlife._figures.fonts import written
 from commlife._text import check_language
 from commlife.errors import ConfigError, InsufficientDataError
 from commlife.metrics._activity import MONTH_DAYS, WINDOWS, activity_sums, user_days
@@ -18,7 +19,8 @@ from commlife.metrics._arguments import Faults, check_group, check_log, whole_nu
 from commlife.metrics._host import beside, households_of, read_events, same_ids, spend_of
 from commlife.metrics._plans import Asked, OrderSums, line_sums, order_sums, product_sums
 from commlife.metrics._table import Grid, Ratios
-from commlife.metrics.definitions import METRICS, metric_labels
+from commlife.metrics.definitions import METRICS
+from commlife.metrics.dictionary import metric_labels
 from commlife.orders.calendar import Duration, Period, Timestamp, day_number, day_text, days_to_datetime64
 from commlife.orders.log import need_log
 
@@ -105,7 +107,9 @@ class BusinessMetrics:
         """
         from commlife.metrics.figures import metric_lines
 
-        return metric_lines(self, metric, ax=ax, lang=check_language(lang))
+        language = check_language(lang)
+        with written(language):
+            return metric_lines(self, metric, ax=ax, lang=language)
 
 
 def business_metrics(

@@ -1,13 +1,10 @@
-"""The dictionary of metrics: for each its unit, what it divides by what, what it needs, and its definition."""
+"""Definitions of metrics: for each its unit, what it divides by what, what it needs, and its words."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-import pandas as pd
-
-from commlife._text import LANGUAGES, Language, check_language, label
 from commlife.orders.log import need_log
 
 if TYPE_CHECKING:
@@ -15,7 +12,7 @@ if TYPE_CHECKING:
 
     from commlife.orders import OrderLog
 
-__all__ = ["METRICS", "Metric", "metric_dictionary", "metric_labels"]
+__all__ = ["METRICS", "Metric"]
 
 Unit = Literal["money", "count", "share", "ratio"]
 #: Where a metric's sums come from: one pass over lines, orders, days of activity, products; or the host's own figures.
@@ -362,47 +359,3 @@ _KINDS = (
 
 #: Every metric by name, in the order of the table's columns.
 METRICS: dict[str, Metric] = {metric.name: metric for metric in _KINDS}
-
-#: Columns of the table that are no metrics: their labels.
-_KEYS = {"period": ("Period", "周期"), "complete": ("Complete", "是否完整")}
-
-
-def metric_labels(lang: Language) -> dict[str, str]:
-    """What the columns of the table are called in a language."""
-    at = LANGUAGES.index(lang)
-    groups = ("community", "channel", "category", "coupon_id")
-    return {name: pair[at] for name, pair in _KEYS.items()} | {name: label(name, lang) for name in (*groups, *METRICS)}
-
-
-def metric_dictionary(lang: str = "en") -> pd.DataFrame:
-    """Every metric with its unit, its formula, its interval, what it needs, and its definition.
-
-    Args:
-        lang: ``"en"`` or ``"zh"``.
-
-    Returns:
-        A frame with ``name``, ``label``, ``unit`` (``money`` in major units, ``count``, ``share``, ``ratio``),
-        ``formula``, ``interval`` (``wilson``, ``bootstrap`` or empty), ``needs``, ``definition``.
-
-    Raises:
-        ConfigError: If the language is not one of ours.
-
-    Examples:
-        >>> words = metric_dictionary("zh").set_index("name")
-        >>> words.loc["units_per_order", ["label", "formula", "needs"]].tolist()
-        ['连带率', 'units / orders', 'quantity']
-    """
-    language = check_language(lang)
-    rows = [
-        {
-            "name": metric.name,
-            "label": label(metric.name, language),
-            "unit": metric.unit,
-            "formula": metric.numerator if metric.denominator is None else f"{metric.numerator} / {metric.denominator}",
-            "interval": metric.interval,
-            "needs": ", ".join(metric.needs),
-            "definition": metric.chinese if language == "zh" else metric.english,
-        }
-        for metric in METRICS.values()
-    ]
-    return pd.DataFrame(rows)

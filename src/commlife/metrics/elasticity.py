@@ -12,6 +12,7 @@ import pandas as pd
 from scipy import special
 
 from commlife import _engine
+from commlife._figures.fonts import written
 from commlife._text import check_language
 from commlife.errors import ConfigError, InsufficientDataError, ModelWarning
 from commlife.metrics._arguments import Faults, check_log, whole_number
@@ -82,7 +83,9 @@ class PriceElasticity:
         """
         from commlife.metrics.figures import elasticity_marks
 
-        return elasticity_marks(self, whole_number(top, "top", least=1), ax=ax, lang=check_language(lang))
+        language = check_language(lang)
+        with written(language):
+            return elasticity_marks(self, whole_number(top, "top", least=1), ax=ax, lang=language)
 
 
 def price_elasticity(

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from commlife import _engine
+from commlife._figures.fonts import written
 from commlife._stats.wilson import wilson_interval
 from commlife._text import check_language
 from commlife.errors import ConfigError, InsufficientDataError, ModelWarning
@@ -83,7 +84,9 @@ class Funnel:
         """
         from commlife.metrics.figures import funnel_bars
 
-        return funnel_bars(self, group, ax=ax, lang=check_language(lang))
+        language = check_language(lang)
+        with written(language):
+            return funnel_bars(self, group, ax=ax, lang=language)
 
 
 def funnel(

@@ -13,6 +13,7 @@ import narwhals.stable.v2 as nw
 import pandas as pd
 
 from commlife import _engine
+from commlife._figures.fonts import written
 from commlife._text import check_language, label
 from commlife.errors import InsufficientDataError
 from commlife.metrics._arguments import Faults, check_group, check_log, whole_number
@@ -108,7 +109,9 @@ class RevenueTree:
         from commlife.metrics.figures import group_bars, waterfall
 
         draw = group_bars if by_group else waterfall
-        return draw(self, ax=ax, lang=check_language(lang))
+        language = check_language(lang)
+        with written(language):
+            return draw(self, ax=ax, lang=language)
 
 
 def revenue_tree(

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from commlife import _engine
+from commlife._figures.fonts import written
 from commlife._stats.wilson import wilson_interval
 from commlife._text import check_language
 from commlife.errors import ConfigError, InsufficientDataError
@@ -98,7 +99,9 @@ class KFactor:
         """
         from commlife.metrics.figures import k_lines
 
-        return k_lines(self, ax=ax, lang=check_language(lang))
+        language = check_language(lang)
+        with written(language):
+            return k_lines(self, ax=ax, lang=language)
 
 
 def k_factor(

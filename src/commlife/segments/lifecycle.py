@@ -141,6 +141,10 @@ class Lifecycle(Spec):
 class FittedLifecycle:
     """States of users, and stocks and flows of states.
 
+    These are results at ``as_of``, one row a user among them, and no learned state: there is no ``to_json`` here. Keep
+    ``spec.to_json()`` and fit it again; the same log and ``as_of`` give the same tables. Thresholds that were learned
+    (:meth:`ReturnCurve.lifecycle`) are in the spec.
+
     Attributes:
         spec: What was asked.
         states: A row a payer at the end of the newest complete period, in the input's own kind of frame: ``user_id,
@@ -188,7 +192,7 @@ class FittedLifecycle:
         Raises:
             ConfigError: If ``kind`` is neither.
         """
-        from commlife.segments.figures import draw_flows, draw_lifecycle
+        from commlife.segments.figures_over_time import draw_flows, draw_lifecycle
 
         if kind not in ("stocks", "flows"):
             raise ConfigError.unknown_name("kind", kind, ("stocks", "flows"))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import narwhals.stable.v2 as nw
+import numpy as np
+import pandas as pd
 from pydantic import Field
 
 from commlife import _engine
@@ -90,6 +93,9 @@ class Loyalty(Spec):
 class FittedLoyalty:
     """The index of every payer.
 
+    This is a result at ``as_of`` and no learned state: the weights follow from the spec, so there is no ``to_json``
+    here. Keep ``spec.to_json()`` and fit it again; the same log and ``as_of`` give the same index.
+
     Attributes:
         spec: What was asked.
         index: A row a payer, in the input's own kind of frame: ``user_id, loyalty, churn_index``, both in [0, 1].
@@ -103,6 +109,16 @@ class FittedLoyalty:
     def to_frame(self) -> Any:
         """The index."""
         return self.index
+
+    def _repr_html_(self) -> str:
+        index = _engine.collect(_engine.from_host(self.index).select("loyalty"))["loyalty"].to_numpy(dtype=float)
+        # Counted from whole shares, never user by user: ids stay out of notebooks. 0 is a band of its own.
+        edges = [0.0, 0.25, 0.5, 0.75, 1.0]
+        band = np.searchsorted(edges, np.minimum(index, 1.0), side="left")
+        users = np.bincount(band, minlength=len(edges))
+        names = ["0", *(f"{low:g} to {high:g}" for low, high in itertools.pairwise(edges))]
+        table = pd.DataFrame({"loyalty": names, "users": users, "share": users / max(len(index), 1)})
+        return f"<p>{self!r}</p>" + table.to_html(index=False, formatters={"share": "{:.0%}".format})
 
     def __repr__(self) -> str:
         return (

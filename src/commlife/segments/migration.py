@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from commlife import _engine
+from commlife._text import check_language
 from commlife.errors import ConfigError
 
 __all__ = ["Migration", "migration"]
@@ -46,11 +47,19 @@ class Migration:
         filled = self.table.fillna({"from_segment": _NOBODY, "to_segment": _NOBODY})
         return filled.pivot_table(index="from_segment", columns="to_segment", values=value, fill_value=0, aggfunc="sum")
 
-    def plot(self, ax: Any = None) -> Any:
-        """The matrix as a heat map: where the users of each segment went; returns the matplotlib Axes."""
+    def plot(self, ax: Any = None, *, lang: str = "en") -> Any:
+        """The matrix as a heat map: where the users of each segment went; returns the matplotlib Axes.
+
+        Args:
+            ax: Where to draw; None makes a figure.
+            lang: ``"en"`` or ``"zh"``, for all but the segments' own names, which are as the scoring gave them.
+
+        Raises:
+            ConfigError: If the language is none of ours.
+        """
         from commlife.segments.figures import draw_migration
 
-        return draw_migration(self, ax)
+        return draw_migration(self, ax, lang=check_language(lang))
 
     def _repr_html_(self) -> str:
         return f"<p>{self!r}</p>" + self.table.to_html(index=False, float_format="{:,.4g}".format, na_rep="")

@@ -13,6 +13,7 @@ import pandas as pd
 
 from commlife import _engine
 from commlife._stats.wilson import Z95, wilson_interval
+from commlife._text import check_language
 from commlife.errors import ConfigError, InsufficientDataError, ModelWarning
 from commlife.orders.calendar import Duration, Timestamp, complete_until, day_number, day_text
 from commlife.orders.log import need_log
@@ -27,6 +28,24 @@ __all__ = ["OutreachReadout", "outreach_readout"]
 
 _DAY_US = 86_400_000_000
 ALL = "all"
+
+_VERDICT = {
+    "en": {
+        "nobody": "No contact has comparable users who were left alone: nothing can be said about what it brought.",
+        "told": "Of {matched:,} contacts with comparable users {rate:.1%} ordered within {days} days, of the "
+        "comparable {control:.1%}: {difference:+.1f} points ({low:+.1f} to {high:+.1f}), {how}. Who was contacted was "
+        "not dealt at random: associated with it, adjusted for recency, frequency and order value at the time. Leave a "
+        "random part uncalled to know.",
+        "more": "more", "fewer": "fewer", "unclear": "neither clearly more nor fewer",
+    },
+    "zh": {
+        "nobody": "所有联系都找不到未被联系的可比用户：无法判断联系带来了什么。",
+        "told": "{matched:,} 次有可比用户的联系中，{rate:.1%} 在 {days} 天内下单，可比用户为 {control:.1%}：相差 "
+        "{difference:+.1f} 个百分点（95% 区间 {low:+.1f} 至 {high:+.1f}），{how}。联系对象并非随机分配：这只是相关，"
+        "已按联系当时的最近一次下单、频次和客单价调整。随机留出一部分用户不联系，才能得知联系的效果。",
+        "more": "明显更高", "fewer": "明显更低", "unclear": "高低均不明显",
+    },
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -64,24 +83,47 @@ class OutreachReadout:
 
     @property
     def verdict(self) -> str:
-        """One sentence on all contacts, with what it rests on."""
-        row = self.table.iloc[-1]
+        """One sentence on all contacts, with what it rests on: ``sentence("en")``."""
+        return self.sentence()
+
+    def sentence(self, lang: str = "en") -> str:
+        """What followed on all contacts, and what that rests on, in a few words for operators.
+
+        Args:
+            lang: ``"en"`` or ``"zh"``.
+
+        Raises:
+            ConfigError: If the language is none of ours.
+        """
+        words, row = _VERDICT[check_language(lang)], self.table.iloc[-1]
         if not row["matched"]:
-            return "No contact has comparable users who were left alone: nothing can be said about what it brought."
+            return words["nobody"]
         low, high = row["difference_low"] * 100, row["difference_high"] * 100
-        told = "more" if low > 0 else "fewer" if high < 0 else "neither clearly more nor fewer"
-        return (
-            f"Of {int(row['matched']):,} contacts with comparable users {row['matched_rate']:.1%} ordered within "
-            f"{self.within}, of the comparable {row['control_rate']:.1%}: {row['difference'] * 100:+.1f} points "
-            f"({low:+.1f} to {high:+.1f}), {told}. Who was contacted was not dealt at random: associated with it, "
-            "adjusted for recency, frequency and order value at the time. Leave a random part uncalled to know."
+        how = words["more" if low > 0 else "fewer" if high < 0 else "unclear"]
+        return words["told"].format(
+            matched=int(row["matched"]),
+            rate=row["matched_rate"],
+            control=row["control_rate"],
+            difference=row["difference"] * 100,
+            low=low,
+            high=high,
+            days=Duration(self.within).days,
+            how=how,
         )
 
-    def plot(self, ax: Any = None) -> Any:
-        """What followed on the contacts of each list and channel, with intervals; returns the matplotlib Axes."""
+    def plot(self, ax: Any = None, *, lang: str = "en") -> Any:
+        """What followed on the contacts of each list and channel, with intervals; returns the matplotlib Axes.
+
+        Args:
+            ax: Where to draw; None makes a figure.
+            lang: ``"en"`` or ``"zh"``.
+
+        Raises:
+            ConfigError: If the language is none of ours.
+        """
         from commlife.segments.figures import draw_outreach
 
-        return draw_outreach(self, ax)
+        return draw_outreach(self, ax, lang=check_language(lang))
 
     def _repr_html_(self) -> str:
         return f"<p>{self!r}</p>" + self.table.to_html(index=False, float_format="{:,.4g}".format, na_rep="")

@@ -11,6 +11,7 @@ import pandas as pd
 
 from commlife import _engine
 from commlife._stats.wilson import wilson_interval
+from commlife._text import check_language
 from commlife.errors import ConfigError, InsufficientDataError
 from commlife.features.flows import NEVER, Runs, activity_runs
 from commlife.orders.calendar import Period, Timestamp, day_number, day_text
@@ -96,11 +97,19 @@ class ReturnCurve:
         churned = max(churned, silent + 1)
         return Lifecycle(period=self.period, silent_after=silent, churned_after=churned, **settings)
 
-    def plot(self, ax: Any = None) -> Any:
-        """The chance of a return by the length of the silence; returns the matplotlib Axes."""
-        from commlife.segments.figures import draw_returns
+    def plot(self, ax: Any = None, *, lang: str = "en") -> Any:
+        """The chance of a return by the length of the silence; returns the matplotlib Axes.
 
-        return draw_returns(self, ax)
+        Args:
+            ax: Where to draw; None makes a figure.
+            lang: ``"en"`` or ``"zh"``.
+
+        Raises:
+            ConfigError: If the language is none of ours.
+        """
+        from commlife.segments.figures_over_time import draw_returns
+
+        return draw_returns(self, ax, lang=check_language(lang))
 
     def _repr_html_(self) -> str:
         return f"<p>{self!r}</p>" + self.table.to_html(index=False, float_format="{:,.4g}".format, na_rep="")
