@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import commlife as cl
@@ -121,6 +121,7 @@ def log_of(frame: pd.DataFrame, **more: Any) -> cl.OrderLog:
     late=st.booleans(),
     follow=st.lists(st.sampled_from(FOLLOW), min_size=1, max_size=2, unique=True),
 )
+@settings(max_examples=max(8, settings.default.max_examples // 3))  # an example asks a dozen tables, twice
 def test_each_night_equals_the_whole(frame: pd.DataFrame, nights: list[int], late: bool, follow: list[Any]) -> None:
     """Nights are whole fortnights apart, since some questions count back from as_of; months are cut anywhere."""
     days = [14 * number for number in np.cumsum([1, *nights]).tolist()]
