@@ -77,11 +77,19 @@ def main():
         warnings.simplefilter("ignore", cl.FewerBinsWarning)
         rfm = RFM().fit(log, as_of=AS_OF)
     orders = log._orders(20_179).collect().to_native()
-    ours, scored = best(lambda: rfm.transform(log, as_of=AS_OF))
+
+    def afresh():
+        # The log keeps one row a user once it was asked for them: forgotten here, so that both sides begin at orders.
+        for key in [key for key in log._memory if isinstance(key, tuple) and key[0] == "purchases"]:
+            del log._memory[key]
+        return rfm.transform(log, as_of=AS_OF)
+
+    ours, scored = best(afresh)
+    kept, _ = best(lambda: rfm.transform(log, as_of=AS_OF))
     theirs, wanted = best(lambda: by_hand(orders, rfm.cuts, rfm.segment_map.labels()))
     same = scored.drop("monetary").equals(wanted.drop("monetary"))
     print(f"scoring {USERS:,} users from {ORDERS:,} orders, equal {same}:")
-    print(f"commlife {ours:.2f} s, Polars by hand {theirs:.2f} s, ratio {ours / theirs:.2f}")
+    print(f"commlife {ours:.2f} s, Polars by hand {theirs:.2f} s, ratio {ours / theirs:.2f}; scored again {kept:.2f} s")
     begin = time.process_time()
     for _ in range(100_000):
         rfm.score(recency_days=3, frequency=7, monetary=120.0)
