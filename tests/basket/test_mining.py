@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import signal
 import sys
-import threading
 from decimal import Decimal
 from fractions import Fraction
 
@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 import scipy.sparse as sp
 
+from commlife.basket import _compiled as compiled_miner
 from commlife.basket import _mining as mining
 from commlife.basket import _numpy as numpy_miner
 from commlife.basket import frequent_itemsets
@@ -30,26 +31,48 @@ def expected(matrix):
     return frequent_itemsets(matrix, min_count=12, algorithm="numpy").to_frame()
 
 
+class InterruptedBar:
+    """A bar at whose first step somebody presses Ctrl-C."""
+
+    n = 0
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        return None
+
+    def update(self, _):
+        signal.raise_signal(signal.SIGINT)
+
+
 def test_an_interrupt_stops_the_kernel_and_leaves_nothing_behind(matrix, expected, monkeypatch):
-    """A dense job of many seconds; Ctrl-C comes at the first look at the worker."""
+    """A dense job of many hours, which pauses after a slice of it."""
     many = np.random.default_rng(0).random((3_000, 60)) < 0.9
-    looked = []
-
-    class Interrupted(threading.Thread):
-        def join(self, timeout=None):
-            super().join(timeout)
-            if timeout is not None and not looked:
-                looked.append(self.is_alive())
-                raise KeyboardInterrupt
-
-    frequent_itemsets(matrix, min_count=12, algorithm="compiled")  # compiled before the clock starts
-    monkeypatch.setattr(mining.threading, "Thread", Interrupted)
-    before = threading.active_count()
-    with pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(mining, "_bar", lambda _: InterruptedBar())
         frequent_itemsets(many, min_count=300, algorithm="compiled", max_itemsets=2**31 - 2)
-    assert looked == [True]
-    assert threading.active_count() == before
     pd.testing.assert_frame_equal(frequent_itemsets(matrix, min_count=12, algorithm="compiled").to_frame(), expected)
+
+
+@pytest.mark.parametrize("max_len", [None, 2, 3, 4])
+def test_the_kernel_goes_on_where_it_paused(matrix, monkeypatch, max_len):
+    """Slices of one step and arrays without room to spare; three items are in the same rows."""
+    doubled = np.column_stack([matrix, matrix[:, -1:], matrix[:, -1:]])
+    whole = frequent_itemsets(doubled, min_count=12, max_len=max_len, algorithm="numpy")
+
+    def tight(n_items):
+        found, work, buffers, scratch = made(n_items)
+        members, supports, pool, perfect, sizes, frames = work
+        small = members[:n_items].copy(), supports[:n_items].copy(), pool[:1].copy(), perfect, sizes[:1].copy(), frames
+        found = tuple(array[:1].copy() for array in found)
+        return found, small, tuple(array[:1].copy() for array in buffers), scratch
+
+    made = compiled_miner.empty_arrays
+    monkeypatch.setattr(compiled_miner, "empty_arrays", tight)
+    monkeypatch.setattr(mining, "_SLICE", 1)
+    found = frequent_itemsets(doubled, min_count=12, max_len=max_len, algorithm="compiled")
+    pd.testing.assert_frame_equal(found.to_frame(), whole.to_frame())
 
 
 def test_the_limit_is_heard_within_the_kernel(matrix):

@@ -10,7 +10,8 @@ Uno's LCM (2004):
    alone, as short as ``ceil(support(i) / 64)`` words, so that the search below stays in the cache.
 3. Where the filtered suffixes are short, all triples ``{i, j, k}`` are counted row by row in a triangle, and bitmaps
    are made only if some branch goes on.
-4. Below, the search intersects bitmaps and counts bits. A branch much narrower than its bitmap is repacked again.
+4. Below (``_descent``), the search intersects bitmaps and counts bits. A branch much narrower than its bitmap is
+   repacked again.
 5. A partner that is in every row of a branch (a *perfect extension*) is taken out of the search; the subsets of the
    perfect extensions are written out beside each itemset, without an intersection.
 
@@ -24,37 +25,35 @@ The result is a trie: for each itemset its parent (the itemset without the last 
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
+from commlife.basket import _descent as at
 from commlife.basket._bitmaps import (
     count_common,
     count_triples,
     fill_bitmaps,
     filtered_suffixes,
-    intersect,
     repack,
     share,
     some_branch_goes_on,
 )
+from commlife.basket._descent import descend, group_size, related, write
 from commlife.basket._inverted import INTERSECTION, WORD
 from commlife.basket._jit import compiled
 
-__all__ = ["OVER_LIMIT", "STOPPED", "mine"]
+__all__ = ["empty_arrays", "mine"]
 
 #: Rough costs in nanoseconds: of a pair in a row, of a cell of the triangle, of a bit that is set or moved.
 _ROW_PAIR, _CELL, _FILL, _BIT = 1.2, 2.0, 2.0, 3.0
-#: A branch is repacked if that at least halves its bitmaps and it has this many members.
-_REPACK_FROM = 8
-#: Deepest search: an itemset of this length has more subsets than any limit allows.
-_MAX_DEPTH = 60
-_TOO_MANY = np.int64(1) << np.int64(60)
-#: What the number of itemsets says where there is no result.
-OVER_LIMIT, STOPPED = -1, -2
 
 
 @compiled
 def _grown(array, size):
-    """A copy with room for at least ``size`` entries."""
+    """The array if it has ``size`` entries, else a copy with room for more."""
+    if array.size >= size:
+        return array
     larger = np.empty(max(size, 2 * array.size), array.dtype)
     larger[: array.size] = array
     return larger
@@ -74,59 +73,6 @@ def _sort_by(keys, members, n):
                 y -= gap
             members[y] = member
         gap //= 2
-
-
-@compiled
-def _group_size(n_perfect, room):
-    """Number of subsets of ``n_perfect`` items that hold at most ``room`` of them."""
-    if n_perfect == 0 or room <= 0:
-        return np.int64(1)
-    if room >= n_perfect:
-        return np.int64(1) << np.int64(n_perfect) if n_perfect < 60 else _TOO_MANY
-    total = np.int64(1)
-    term = 1.0
-    for k in range(room):
-        term = term * (n_perfect - k) / (k + 1)
-        if term > 1e15:
-            return _TOO_MANY
-        total += np.int64(term + 0.5)
-    return min(total, _TOO_MANY)
-
-
-@compiled
-def _write(parent, item, count, n, above, last, support, perfect, n_perfect, room, sizes):
-    """Write one itemset, and with it each subset of its perfect extensions that ``room`` allows."""
-    first = n
-    parent[n] = above
-    item[n] = last
-    count[n] = support
-    n += 1
-    if room <= 0:
-        return n
-    if n_perfect <= room:
-        for p in range(n_perfect):
-            for g in range(first, n):
-                parent[n] = g
-                item[n] = perfect[p]
-                count[n] = support
-                n += 1
-        return n
-    sizes[0] = 0
-    for p in range(n_perfect):
-        for g in range(first, n):
-            if sizes[g - first] < room:
-                sizes[n - first] = sizes[g - first] + 1
-                parent[n] = g
-                item[n] = perfect[p]
-                count[n] = support
-                n += 1
-    return n
-
-
-@compiled
-def _related(enter, leave, a, b):
-    """Whether one is an ancestor of the other: their places in a walk through the taxonomy are nested."""
-    return enter[a] <= enter[b] < leave[a] or enter[b] <= enter[a] < leave[b]
 
 
 @compiled
@@ -165,7 +111,7 @@ def _sort_out(i, support, partners, n_frequent, pair_count, perfect, enter, leav
     total = np.int64(0)
     for x in range(n_frequent):
         j = partners[x]
-        if enter.size and _related(enter, leave, i, j):
+        if enter.size and related(enter, leave, i, j):
             continue
         # Perfect extensions of one itemset may be relatives of each other: with a taxonomy they are members.
         if pair_count[j] == support and not enter.size:
@@ -231,143 +177,78 @@ def _project(index, i, n_words, local, members, n_members, total, walk, min_coun
 
 
 @compiled
-def _descend(root, n_members, width, by_row, n_perfect, triangle, min_count, max_len, limit, tree, signal, found, work):
-    """Everything below one item, depth first; ``found`` and ``work`` hold arrays that may grow and are handed back."""
-    parent, item, count, n = found
-    members, supports, pool, perfect, sizes, frames = work
-    enter, leave = tree
-    has_tree = enter.size > 0
-    # A frame: first member, last + 1, next, node, perfect extensions, its bitmaps, their width.
-    # Counting the words that are intersected also keeps LLVM from a choice that takes a third longer (numba 0.68).
-    steps = np.int64(0)
-    depth = 0
-    frames[0, 0], frames[0, 1], frames[0, 2], frames[0, 3] = 0, n_members, 0, root
-    frames[0, 4], frames[0, 5], frames[0, 6] = n_perfect, 0, width
-    while depth >= 0:
-        a = frames[depth, 2]
-        stop = frames[depth, 1]
-        if a >= stop:
-            depth -= 1
-            continue
-        frames[depth, 2] = a + 1
-        width = frames[depth, 6]
-        base = frames[depth, 5] - frames[depth, 0] * width
-        free = base + stop * width
-        top = stop
-        n_perfect = frames[depth, 4]
-        support = np.int64(supports[a])
-        if a + 1 < stop and depth + 3 <= max_len:
-            if members.size < 2 * stop - a:
-                members, supports = _grown(members, 2 * stop - a), _grown(supports, 2 * stop - a)
-            if depth == 0 and by_row:
-                for b in range(a + 1, stop):
-                    shared = triangle[a * n_members + b]
-                    if shared < min_count or (has_tree and _related(enter, leave, members[a], members[b])):
-                        continue
-                    if shared == support and not has_tree:
-                        perfect[n_perfect] = members[b]
-                        n_perfect += 1
-                    else:
-                        members[top] = b
-                        supports[top] = shared
-                        top += 1
-                if pool.size < free + (top - stop) * width:
-                    pool = _grown(pool, free + (top - stop) * width)
-                steps += n_members
-                for x in range(stop, top):
-                    b = np.int64(members[x])
-                    members[x] = members[b]
-                    if top - stop > 1:
-                        intersect(pool, base + a * width, base + b * width, free + (x - stop) * width, width)
-            else:
-                if pool.size < free + (stop - a) * width:
-                    pool = _grown(pool, free + (stop - a) * width)
-                out = free
-                for b in range(a + 1, stop):
-                    shared = intersect(pool, base + a * width, base + b * width, out, width)
-                    members[top] = members[b]
-                    supports[top] = shared
-                    if shared == support and not has_tree:
-                        perfect[n_perfect] = members[b]
-                        n_perfect += 1
-                    elif shared >= min_count and not (has_tree and _related(enter, leave, members[a], members[b])):
-                        top += 1
-                        out += width
-                steps += (stop - a) * width
-        room = max_len - depth - 2
-        group = _group_size(n_perfect, room)
-        if n + group > limit:
-            n = OVER_LIMIT
-            break
-        if n + group > parent.size:
-            parent, item, count = _grown(parent, n + group), _grown(item, n + group), _grown(count, n + group)
-        if n_perfect > room and group > sizes.size:
-            sizes = np.empty(2 * group, np.int32)
-        node = n
-        n = _write(parent, item, count, n, frames[depth, 3], members[a], support, perfect, n_perfect, room, sizes)
-        if top > stop:
-            if depth == _MAX_DEPTH or np.int64(1) << np.int64(depth + 3) > limit + 1:  # its subsets alone
-                n = OVER_LIMIT
-                break
-            narrow = (support + 63) >> 6
-            if top - stop >= _REPACK_FROM and 2 * narrow <= width:
-                repack(pool, base + a * width, pool, free, top - stop, width, narrow)
-                width = narrow
-            if signal[0]:
-                n = STOPPED
-                break
-            signal[2] = n
-            depth += 1
-            frames[depth, 0], frames[depth, 1], frames[depth, 2], frames[depth, 3] = stop, top, stop, node
-            frames[depth, 4], frames[depth, 5], frames[depth, 6] = n_perfect, free, width
-    signal[3] += steps
-    return (parent, item, count, n), (members, supports, pool, perfect, sizes, frames)
+def mine(index, walks, n_rows, n_first, min_count, max_len, limit, tree, state, found, work, buffers, scratch):
+    """Go on with the search for a slice of time; the state tells where it stands, ``state[ITEM]`` how far it has come.
 
+    Args:
+        index: ``start, rows, after, end, columns`` as ``_inverted`` makes them.
+        walks: What it takes to walk over each item's suffixes.
+        n_rows: Number of rows.
+        n_first: The first item of an itemset is below this rank.
+        min_count: Least number of rows.
+        max_len: Most items, at least 2.
+        limit: Most itemsets.
+        tree: Places of the items in a walk through a taxonomy, ``enter`` and ``leave``; empty without one.
+        state: See ``_descent``. It is all zeros at first, but for ``DEPTH``, which is -1, and ``LEFT``.
+        found: ``parent, item, count``; with ``work``, ``buffers`` and ``scratch`` what :func:`empty_arrays` makes.
+        work: ``members, supports, pool, perfect, sizes, frames`` of the descent.
+        buffers: ``codes, row_start, triangle`` of a projection.
+        scratch: ``pair_count, local, partners`` and how the item under way was projected.
 
-@compiled
-def mine(start, rows, after, end, columns, walks, n_rows, n_first, min_count, max_len, limit, enter, leave, signal):
-    """List the frequent itemsets whose first item by rank is below ``n_first``.
-
-    ``enter`` and ``leave`` are the places of the items in a walk through a taxonomy, empty without one. Another
-    thread may set ``signal[0]`` to stop the search, and reads in ``signal[1]`` the item and in ``signal[2]`` the
-    number of itemsets that it has come to, and in ``signal[3]`` the number of words intersected.
-
-    Returns ``parent, item, count, n``, where ``n`` is the number of itemsets, ``OVER_LIMIT`` or ``STOPPED``.
+    Returns:
+        ``found, work, buffers``, perhaps larger, for the next call.
     """
+    start, rows, after, end, columns = index
+    enter, leave = tree
+    parent, item, count = found
+    members, supports, pool, perfect, sizes, frames = work
+    codes, row_start, triangle = buffers
+    pair_count, local, partners, projected = scratch
     n_items = start.size - 1
-    parent, item, count = np.empty(8192, np.int32), np.empty(8192, np.int32), np.empty(8192, np.int32)
-    n = np.int64(0)
-    pair_count = np.zeros(n_items, np.int32)
-    local = np.full(n_items, -1, np.int32)
-    partners = np.empty(n_items, np.int32)
-    perfect = np.empty(n_items + 1, np.int32)
-    sizes = np.empty(64, np.int32)
-    buffers = (np.empty(1024, np.int32), np.empty(1024, np.int64), np.empty(1024, np.int32), np.empty(8192, np.uint64))
-    members = np.empty(2 * n_items + 64, np.int32)
-    supports = np.empty(2 * n_items + 64, np.int32)
     n_words = (n_rows + 63) >> 6
-    frames = np.empty((_MAX_DEPTH + 2, 7), np.int64)
-    for i in range(n_first):
-        signal[1] = i
-        if signal[0]:
-            return parent[:0], item[:0], count[:0], STOPPED
+    while True:
+        if state[at.DEPTH] >= 0:
+            descend(
+                state, projected[0], projected[1] > 0, triangle, min_count, max_len, limit, tree,
+                (parent, item, count), (members, supports, pool, perfect, sizes, frames),
+            )  # fmt: skip
+            if state[at.STATUS] == at.TOO_SMALL:
+                size = state[at.ROOM]
+                parent, item, count = _grown(parent, size), _grown(item, size), _grown(count, size)
+                members, supports = _grown(members, state[at.MEMBERS]), _grown(supports, state[at.MEMBERS])
+                pool, sizes = _grown(pool, state[at.POOL]), _grown(sizes, 2 * state[at.SIZES])
+                continue
+            if state[at.STATUS] != at.DONE:
+                break
+        i = state[at.ITEM]
+        if i == n_first:
+            state[at.STATUS] = at.DONE
+            break
+        if state[at.LEFT] <= 0:
+            state[at.STATUS] = at.PAUSED
+            break
+        state[at.ITEM] = i + 1
         low, high = start[i], start[i + 1]
         support = high - low
-        if columns.size and walks[i] > (n_items - i - 1) * (n_words * WORD + INTERSECTION):
+        by_columns = (n_items - i - 1) * (n_words * WORD + INTERSECTION)
+        if columns.size and walks[i] > by_columns:
             n_frequent = _pairs_by_columns(columns, i, n_words, min_count, pair_count, partners)
         else:
             n_frequent = _pairs_by_walking(rows, after, end, low, high, min_count, pair_count, partners)
         n_members, n_perfect, total = _sort_out(i, support, partners, n_frequent, pair_count, perfect, enter, leave)
-        group = _group_size(n_perfect, max_len - 1)
+        state[at.LEFT] -= np.int64(min(walks[i], by_columns) if columns.size else walks[i]) + total
+        group = group_size(n_perfect, max_len - 1)
+        n = state[at.FOUND]
         room = n + group + n_members
         if room > limit:
-            return parent[:0], item[:0], count[:0], OVER_LIMIT
+            state[at.STATUS] = at.OVER_LIMIT
+            break
         if room > parent.size:
             parent, item, count = _grown(parent, room), _grown(item, room), _grown(count, room)
-        if n_perfect > max_len - 1 and group > sizes.size:
-            sizes = np.empty(2 * group, np.int32)
+        if n_perfect > max_len - 1:
+            sizes = _grown(sizes, 2 * group)
         root = n
-        n = _write(parent, item, count, n, -1, i, support, perfect, n_perfect, max_len - 1, sizes)
+        n = write(parent, item, count, n, -1, i, support, perfect, n_perfect, max_len - 1, sizes)
         if max_len == 2 or (n_members <= 1 and n_perfect == 0):
             for x in range(n_members):
                 parent[n] = root
@@ -375,32 +256,36 @@ def mine(start, rows, after, end, columns, walks, n_rows, n_first, min_count, ma
                 count[n] = pair_count[partners[x]]
                 n += 1
             pair_count[i:] = 0
+            state[at.FOUND] = n
             continue
         _sort_by(pair_count, partners, n_members)
         for x in range(n_members):
             members[x] = partners[x]
             supports[x] = pair_count[partners[x]]
         pair_count[i:] = 0
-        by_row, width, buffers = _project(
-            (start, rows, after, end, columns),
-            i,
-            n_words,
-            local,
-            members,
-            n_members,
-            total,
-            walks[i],
-            min_count,
-            buffers,
-        )
-        codes, row_start, triangle, pool = buffers
-        found, work = _descend(
-            root, n_members, width, by_row, n_perfect, triangle, min_count, max_len, limit, (enter, leave), signal,
-            (parent, item, count, n), (members, supports, pool, perfect, sizes, frames),
+        by_row, width, (codes, row_start, triangle, pool) = _project(
+            index, i, n_words, local, members, n_members, total, walks[i], min_count,
+            (codes, row_start, triangle, pool),
         )  # fmt: skip
-        parent, item, count, n = found
-        members, supports, pool, perfect, sizes, frames = work
-        buffers = (codes, row_start, triangle, pool)
-        if n < 0:
-            return parent[:0], item[:0], count[:0], n
-    return parent[:n].copy(), item[:n].copy(), count[:n].copy(), n
+        projected[0], projected[1] = n_members, by_row
+        frames[0, 0], frames[0, 1], frames[0, 2], frames[0, 3] = 0, n_members, 0, root
+        frames[0, 4], frames[0, 5], frames[0, 6] = n_perfect, 0, width
+        state[at.FOUND] = n
+        state[at.DEPTH] = 0
+    return (parent, item, count), (members, supports, pool, perfect, sizes, frames), (codes, row_start, triangle)
+
+
+def empty_arrays(n_items: int) -> tuple[Any, Any, Any, Any]:
+    """What :func:`mine` works on: ``found, work, buffers, scratch``; it makes room where there is too little."""
+
+    def some(size, kind=np.int32):
+        return np.empty(size, kind)
+
+    found = some(8192), some(8192), some(8192)
+    members = 2 * n_items + 64
+    work = (
+        some(members), some(members), some(8192, np.uint64), some(n_items + 1), some(64), some(at.FRAMES, np.int64)
+    )  # fmt: skip
+    buffers = some(1024), some(1024, np.int64), some(1024)
+    scratch = np.zeros(n_items, np.int32), np.full(n_items, -1, np.int32), some(n_items), np.zeros(2, np.int64)
+    return found, work, buffers, scratch

@@ -17,7 +17,7 @@ from numba.extending import intrinsic
 __all__ = ["bit_count", "compiled"]
 
 #: The files whose code is compiled into one another.
-_SOURCES = ("_jit.py", "_inverted.py", "_bitmaps.py", "_compiled.py")
+_SOURCES = ("_jit.py", "_inverted.py", "_bitmaps.py", "_descent.py", "_compiled.py")
 
 
 def _digest():

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import sys
-import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -29,8 +29,8 @@ ALGORITHMS = ("auto", "compiled", "numpy")
 MOST_ITEMSETS = 2**31 - 2
 #: Work (words intersected) up to which NumPy is at most about as long as importing numba and loading the kernel.
 _BUDGET = 3e8
-#: Seconds between two looks at the kernel: whether it is done, and how far it has come.
-_LOOK = 0.1
+#: What the kernel does between two looks at how far it has come, in nanoseconds, roughly.
+_SLICE = 50_000_000
 _COMPILED = "commlife.basket._compiled"
 
 
@@ -170,7 +170,7 @@ def _run_numpy(baskets: Baskets, job: _Job, min_count: int, max_len: int, limit:
 def _run_compiled(baskets: Baskets, job: _Job, min_count: int, max_len: int, limit: int) -> Trie:
     if not has_compiler():
         raise ConfigError("algorithm='compiled' needs numba, which is not installed. Use algorithm='auto'.")
-    from commlife.basket import _compiled, _inverted
+    from commlife.basket import _compiled, _descent, _inverted
 
     support = job.support
     start, rows, row_of, after, end, columns = _inverted.invert(baskets.indptr, baskets.indices, job.rank, support)
@@ -178,34 +178,25 @@ def _run_compiled(baskets: Baskets, job: _Job, min_count: int, max_len: int, lim
     if not columns.size:
         columns, walks = _inverted.bitmap_columns(start, row_of, after, end, (baskets.n + 63) // 64)
     del row_of
-    signal = np.zeros(4, dtype=np.int64)
-    arguments = (start, rows, after, end, columns, walks, baskets.n, job.n_first, min_count, max_len, limit,
-                 job.enter, job.leave, signal)  # fmt: skip
-    if not _compiled.mine.signatures:
-        # Compile, or load, here: a worker that compiles cannot be told to stop.
-        _compiled.mine(*arguments[:7], 0, *arguments[8:])
-    parent, item, count, n = _watched(_compiled.mine, arguments, signal, job.n_first)
-    if n < 0:
+    job_of_kernel = ((start, rows, after, end, columns), walks, baskets.n, job.n_first, min_count, max_len, limit,
+                     (job.enter, job.leave))  # fmt: skip
+    state = np.zeros(_descent.STATE, dtype=np.int64)
+    state[_descent.DEPTH] = -1
+    found, work, buffers, scratch = _compiled.empty_arrays(support.size)
+    with contextlib.ExitStack() as shown:
+        bar: Any = None
+        while True:
+            state[_descent.LEFT] = _SLICE
+            # Between two slices Python hears Ctrl-C.
+            found, work, buffers = _compiled.mine(*job_of_kernel, state, found, work, buffers, scratch)
+            if state[_descent.STATUS] != _descent.PAUSED:
+                break
+            if bar is None:
+                bar = shown.enter_context(_bar(job.n_first))
+            bar.update(int(state[_descent.ITEM]) - bar.n)
+            bar.set_postfix_str(f"{int(state[_descent.FOUND]):,} found", refresh=False)
+    if state[_descent.STATUS] == _descent.OVER_LIMIT:
         raise OverLimitError
+    n = int(state[_descent.FOUND])
+    parent, item, count = (array[:n].copy() for array in found)
     return Trie(parent, item, count)
-
-
-def _watched(kernel: Any, arguments: tuple[Any, ...], signal: NDArray[np.int64], total: int) -> Any:
-    """The kernel's answer, from a thread of its own: Ctrl-C is heard at once, and the bar goes on."""
-    answer: list[Any] = []
-    worker = threading.Thread(target=lambda: answer.append(kernel(*arguments)), daemon=True)
-    worker.start()
-    try:
-        worker.join(_LOOK)
-        if worker.is_alive():
-            with _bar(total) as bar:
-                while worker.is_alive():
-                    worker.join(_LOOK)
-                    bar.update(int(signal[1]) - bar.n)
-                    bar.set_postfix_str(f"{int(signal[2]):,} found", refresh=False)
-    finally:
-        signal[0] = 1
-        worker.join()
-    if not answer:
-        raise MemoryError(f"the miner ran out of memory after {int(signal[2]):,} itemsets")
-    return answer[0]
