@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pandas as pd
 import pytest
 
 import commlife as cl
@@ -17,3 +18,9 @@ def world() -> Community:
 @pytest.fixture(scope="session")
 def model(world: Community) -> FittedSilenceModel:
     return SilenceModel(n_trees=60, refits=4, resamples=60).fit(world.log, as_of=world.as_of)
+
+
+@pytest.fixture(scope="session")
+def by_community(model: FittedSilenceModel) -> pd.DataFrame:
+    """Its driver table for all users and for each community."""
+    return model.drivers(by="community")

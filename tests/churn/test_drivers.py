@@ -133,8 +133,10 @@ def test_words_say_associated_and_never_caused(world: Community, model: FittedSi
         assert "caus" not in text.lower()
 
 
-def test_drivers_by_community_and_by_segment(world: Community, model: FittedSilenceModel) -> None:
-    table = model.drivers(by="community")
+def test_drivers_by_community_and_by_segment(
+    world: Community, model: FittedSilenceModel, by_community: pd.DataFrame
+) -> None:
+    table = by_community
     assert table["scope"].iloc[0] == "all"
     scopes = table.drop_duplicates("scope").set_index("scope")["n"]
     assert set(scopes.index) == {"all", *(f"community: {name}" for name in world.truth.communities["community"])}
@@ -150,7 +152,7 @@ def test_disjoint_halves_of_the_users_agree_in_their_top_tier(world: Community) 
     for half in (0, 1):
         frame = world.frame[world.frame["user_id"] % 2 == half]
         log = cl.OrderLog.from_frame(frame, **{str(n): str(n) for n in frame.columns})
-        table = SilenceModel(refits=6, resamples=5, snapshots=2, n_trees=100).fit(log, as_of=world.as_of).drivers()
+        table = SilenceModel(refits=6, resamples=5, snapshots=2, n_trees=60).fit(log, as_of=world.as_of).drivers()
         features = table[table["level"] == "feature"].sort_values("rank")
         firsts.append(features["driver"].iloc[0])
         tops.append(set(features.loc[features["tier"] == 1, "driver"]))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from commlife.churn.catalogue import Feature
     from commlife.churn.forest import Forest
 
-__all__ = ["COLUMNS", "Population", "Refit", "driver_table"]
+__all__ = ["COLUMNS", "Measured", "Population", "Refit", "driver_table", "measure_drivers"]
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 Ranks = np.ndarray[Any, np.dtype[np.int64]]
@@ -77,21 +77,34 @@ class _Rows:
     mixed: np.ndarray[Any, np.dtype[np.bool_]]
 
 
-def driver_table(
+@dataclass(frozen=True)
+class Measured:
+    """The numbers of a driver table, before they are put into words.
+
+    Attributes:
+        population: The users that it speaks of.
+        groups: One row a group, in the order of the groups.
+        features: One row a feature, in the order of the features.
+        leaders: Place of each group's leading feature.
+    """
+
+    population: Population
+    groups: pd.DataFrame
+    features: pd.DataFrame
+    leaders: tuple[int, ...]
+
+
+def measure_drivers(
     population: Population,
     *,
     forest: Forest,
     committee: tuple[Refit, ...],
     committee_scale: float,
     calibration: AffineMap,
-    features: tuple[Feature, ...],
+    names: tuple[str, ...],
     groups: tuple[tuple[str, ...], ...],
-    horizon: str,
-    as_of: str,
-    lang: str,
-) -> pd.DataFrame:
-    """Groups, each with its features under it, by rank."""
-    names = tuple(feature.name for feature in features)
+) -> Measured:
+    """Importance, effect and rank of groups and features, each with its interval."""
     belongs = membership(names, groups)
     X = population.X
     explained = explain(forest, calibration, X)
@@ -110,8 +123,23 @@ def driver_table(
         ("feature", explained.points, feature_rows, [t[1] for t in told], here[1], sampling[1]),
     ):
         levels.append(_level(level, points, explained.p, rows, others, same, population, committee_scale, drawn))
-    table = _assemble(levels[0], levels[1], groups, names, leaders, features, lang)
-    low, high = np.nanquantile(X, [0.1, 0.9], axis=0, method="inverted_cdf")
+    return Measured(population, levels[0], levels[1], tuple(leaders))
+
+
+def driver_table(
+    measured: Measured,
+    *,
+    features: tuple[Feature, ...],
+    groups: tuple[tuple[str, ...], ...],
+    horizon: str,
+    as_of: str,
+    lang: str,
+) -> pd.DataFrame:
+    """Groups, each with its features under it, by rank."""
+    names = tuple(feature.name for feature in features)
+    population = measured.population
+    table = _assemble(measured.groups, measured.features, groups, names, list(measured.leaders), features, lang)
+    low, high = np.nanquantile(population.X, [0.1, 0.9], axis=0, method="inverted_cdf")
     ends = {name: (low[k], high[k]) for k, name in enumerate(names)}
     table = table.assign(scope=population.scope, n=population.users, horizon=horizon, as_of=as_of)
     table["sentence"] = [_sentence(row, ends, lang) for row in table.to_dict("records")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -13,7 +14,7 @@ from commlife.churn import drift, storage
 from commlife.churn._explained import Forecast, explain, shap_format
 from commlife.churn.calibration import AffineMap
 from commlife.churn.catalogue import CATALOGUE, Feature
-from commlife.churn.drivers import Refit, driver_table
+from commlife.churn.drivers import Measured, Population, Refit, driver_table, measure_drivers
 from commlife.churn.evaluation import Evaluation
 from commlife.churn.forest import Forest
 from commlife.churn.holdout import Holdout, Profit, positive
@@ -345,23 +346,36 @@ class FittedSilenceModel:
             ConfigError: If ``by`` or ``lang`` is unknown, or ``by`` needs ids that a loaded model does not hold.
         """
         _check_language(lang)
-        populations = [self.reference.all(), *self.reference.parts(by)]
+        parts = self.reference.parts(by)
+        told = [self._drivers_of_all, *map(self._measure, parts)]
         tables = [
             driver_table(
-                population,
-                forest=self.forest,
-                committee=self.committee,
-                committee_scale=self.committee_scale,
-                calibration=self.calibration,
+                measured,
                 features=self.features,
                 groups=self.groups,
                 horizon=self.spec.horizon,
                 as_of=str(self.fitted_on.as_of),
                 lang=lang,
             )
-            for population in populations
+            for measured in told
         ]
         return pd.concat(tables, ignore_index=True)
+
+    @cached_property
+    def _drivers_of_all(self) -> Measured:
+        """Kept, since tables, figures and pages in either language ask for the same numbers."""
+        return self._measure(self.reference.all())
+
+    def _measure(self, population: Population) -> Measured:
+        return measure_drivers(
+            population,
+            forest=self.forest,
+            committee=self.committee,
+            committee_scale=self.committee_scale,
+            calibration=self.calibration,
+            names=tuple(feature.name for feature in self.features),
+            groups=self.groups,
+        )
 
     def driver_report(self, path: str | Path, *, lang: str = "en") -> Path:
         """Write the drivers of silence on one page for an operator: one HTML file that needs nothing else.
