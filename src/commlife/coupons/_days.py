@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
 
@@ -14,36 +15,62 @@ from commlife.orders.calendar import day_number
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import narwhals.stable.v2 as nw
     from numpy.typing import NDArray
 
     from commlife.coupons._segments import Floats
 
-__all__ = ["Ledger", "day_column"]
+__all__ = ["Ledger", "coupon_texts", "day_column"]
 
 DAY = 86_400
 
 
 def day_column(data: nw.DataFrame[Any], name: str, what: str, *, nulls: bool = False) -> Floats:
     """A column of local days as numbers of days; NaN where missing, if that is allowed."""
-    series = pd.Series(data[name].to_list(), dtype=object)
-    present = series.notna()
-    if series[present].map(lambda cell: isinstance(cell, int | float | bool | np.number)).any():
+    column = data[name]
+    kind = column.dtype
+    if kind.is_numeric() or kind == nw.Boolean:
+        raise ConfigError(f"{what}: column {name!r} holds numbers; give dates, or ISO texts such as '2025-01-31'.")
+    if kind in (nw.Date, nw.Datetime):
+        if getattr(kind, "time_zone", None):
+            raise ConfigError(f"{what}: column {name!r} carries a time zone; give local days.")
+        moments = column.cast(nw.Datetime("us")).to_numpy().astype("datetime64[us]")
+        read, present = pd.Series(moments), ~np.isnat(moments)
+    else:
+        cells = pd.Series(column.to_list(), dtype=object)
+        present = cells.notna().to_numpy()
+        read = _read(cells, present, name, what)
+    unread = read.isna().to_numpy() & (present | (not nulls))
+    if unread.any():
+        first = int(np.flatnonzero(unread)[0])
+        raise ConfigError(
+            f"{what}: column {name!r} has {int(unread.sum()):,} cells that are no day, first "
+            f"{column[first]!r:.40} at row {first}. Give dates, or ISO texts such as '2025-01-31'."
+        )
+    seconds = read.to_numpy().astype("datetime64[s]").astype(np.int64)
+    return np.where(read.isna(), np.nan, np.floor_divide(seconds, DAY))
+
+
+def _read(cells: pd.Series[Any], present: NDArray[np.bool_], name: str, what: str) -> pd.Series[Any]:
+    """Days from texts and Python's own dates; what cannot be read is missing."""
+    kinds = set(map(type, cells[present]))
+    if any(issubclass(kind, int | float | np.number | np.bool_) for kind in kinds):
         raise ConfigError(f"{what}: column {name!r} holds numbers; give dates, or ISO texts such as '2025-01-31'.")
     try:
-        parsed = pd.to_datetime(series, format="ISO8601", errors="coerce")
+        read = pd.to_datetime(cells, format="ISO8601", errors="coerce")
     except (ValueError, TypeError):
-        raise ConfigError(f"{what}: column {name!r} mixes dates with and without a time zone.") from None
-    if not pd.api.types.is_datetime64_dtype(parsed.dtype):
-        raise ConfigError(f"{what}: column {name!r} carries a time zone; give local days.")
-    unread = parsed.isna() & (present | (not nulls))
-    if unread.any():
-        example = series[unread].iloc[0]
         raise ConfigError(
-            f"{what}: column {name!r} has {int(unread.sum()):,} cells that are no day, first {example!r:.40}."
-        )
-    seconds = parsed.to_numpy().astype("datetime64[s]").astype(np.int64)
-    return np.where(parsed.isna(), np.nan, np.floor_divide(seconds, DAY))
+            f"{what}: column {name!r} mixes dates with and without a time zone; give local days."
+        ) from None
+    if not pd.api.types.is_datetime64_dtype(read.dtype):
+        raise ConfigError(f"{what}: column {name!r} carries a time zone; give local days.")
+    return read
+
+
+def coupon_texts(data: nw.DataFrame[Any], name: str = "coupon_id") -> pd.Series[Any]:
+    """Identifiers of coupons as texts, each distinct one written once; missing ones stay missing."""
+    codes, distinct = pd.factorize(pd.Series(data[name].to_list(), dtype=object))
+    texts = np.array([*map(str, distinct), None], dtype=object)
+    return pd.Series(texts[codes], dtype=object)
 
 
 class Ledger:
@@ -58,11 +85,11 @@ class Ledger:
         if len(set(ids)) < len(ids):
             raise ConfigError(f"{what}: coupon identifiers must be distinct; seen {ids}.")
         self.coupons = tuple(coupons)
-        self.index = pd.Index(ids)
+        self.index = pd.Index(ids, dtype=object)
 
-    def places(self, names: Sequence[Any]) -> NDArray[np.intp]:
-        """Which coupon each name is, -1 for none."""
-        return self.index.get_indexer(pd.Index([str(name) for name in names]))
+    def places(self, names: pd.Series[Any]) -> NDArray[np.intp]:
+        """Which coupon each name (a text) is, -1 for none."""
+        return self.index.get_indexer(pd.Index(names, dtype=object))
 
     def first_days(self, place: NDArray[np.intp], issued: Floats) -> Floats:
         """First day of use of each issued coupon; unknown issue days (NaN) leave the coupon's own."""

@@ -141,24 +141,27 @@ def _plain_type(ids: list[Any]) -> Any:
 def _numbers(series: Any, name: str) -> Floats:
     if not (series.dtype.is_numeric() or int(series.is_null().sum()) == len(series)):
         raise ConfigError(f"plan: column {name!r} must hold numbers; its type is {series.dtype}.")
-    values = np.array(pd.to_numeric(pd.Series(series.to_list(), dtype=object)), dtype=np.float64)
+    if not series.dtype.is_numeric():  # all are missing
+        return np.full(len(series), np.nan)
+    values = series.cast(nw.Float64).fill_null(float("nan")).to_numpy().astype(np.float64)
     if np.isinf(values).any():
         raise ConfigError(f"plan: column {name!r} holds infinite values. Give finite ones, or null where unknown.")
     return values
 
 
 def _category_lists(cells: pd.Series[Any]) -> pd.Series[Any]:
-    """Each cell as a list: texts are split at "|", missing ones are empty."""
-    texts = cells.map(lambda cell: isinstance(cell, str))
-    lists = cells.map(lambda cell: isinstance(cell, list | tuple | np.ndarray | set | frozenset))
-    missing = ~texts & ~lists & cells.isna()
-    strange = ~(texts | lists | missing)
+    """Each cell as a list of some kind, or null: texts are split at "|"."""
+    codes, kinds = pd.factorize(np.fromiter(map(type, cells), dtype=object, count=len(cells)))
+
+    def of(*wanted: type) -> NDArray[np.bool_]:
+        return np.array([issubclass(kind, wanted) for kind in kinds], dtype=bool)[codes]
+
+    texts, lists = of(str), of(list, tuple, np.ndarray, set, frozenset)
+    strange = ~texts & ~lists & cells.notna().to_numpy()
     if strange.any():
         raise ConfigError(
             f"plan: bought_categories holds lists, or texts such as 'milk|eggs'; seen {cells[strange].iloc[0]!r:.60}."
         )
-    result = cells.copy()
+    result = cells.where(texts | lists, None)
     result[texts] = cells[texts].str.split("|")
-    result[lists] = cells[lists].map(list)
-    result[missing] = pd.Series([[]] * int(missing.sum()), index=cells.index[missing], dtype=object)
     return result

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from commlife.coupons._days import Ledger, day_column
+from commlife.coupons._days import Ledger, coupon_texts, day_column
 from commlife.coupons.records import Issuance, Redemption, as_frame
 from commlife.effects._inputs import number_column, wide_frame
 
@@ -57,21 +57,21 @@ def audit_redemptions(redemptions: Any, issued: Any, coupons: Sequence[Coupon]) 
     table = pd.DataFrame(
         {
             "user_id": pd.Series(used["user_id"].to_list(), dtype=object),
-            "coupon_id": pd.Series([str(name) for name in used["coupon_id"].to_list()], dtype=object),
+            "coupon_id": coupon_texts(used),
             "day": day_column(used, "day", what),
         }
     )
-    place = ledger.places(table["coupon_id"].tolist())
+    place = ledger.places(table["coupon_id"])
     issues = pd.DataFrame(
         {
             "user_id": pd.Series(given["user_id"].to_list(), dtype=object),
-            "coupon_id": pd.Series([str(name) for name in given["coupon_id"].to_list()], dtype=object),
+            "coupon_id": coupon_texts(given),
             "start": day_column(given, "issued", what),
         }
     )
     table["row"] = np.arange(len(table))
     pairs = table.merge(issues, on=["user_id", "coupon_id"], how="inner")
-    spot = ledger.places(pairs["coupon_id"].tolist())
+    spot = ledger.places(pairs["coupon_id"])
     start, day = pairs["start"].to_numpy(dtype=np.float64), pairs["day"].to_numpy(dtype=np.float64)
     fits = (
         (day >= start) & (day >= ledger.first_days(spot, start)) & (day <= ledger.last_days(spot, start)) & (spot >= 0)
@@ -99,7 +99,11 @@ def audit_redemptions(redemptions: Any, issued: Any, coupons: Sequence[Coupon]) 
 
 def _spent(used: Any, what: str) -> Any:
     """Amounts of the baskets; one that is not known is infinite, so that it is not below any minimum."""
-    if int(used["amount"].is_null().sum()) == 0:
+    series = used["amount"]
+    missing = series.is_null().to_numpy().astype(bool)
+    if not missing.any():
         return number_column(used, "amount", what)
-    amounts = pd.to_numeric(pd.Series(used["amount"].to_list(), dtype=object))
-    return amounts.astype(np.float64).fillna(np.inf).to_numpy()
+    amounts = np.full(len(missing), np.inf)
+    if not missing.all():
+        amounts[~missing] = number_column(used.filter(~series.is_null()), "amount", what)
+    return amounts

@@ -10,7 +10,7 @@ import pandas as pd
 from pydantic import Field
 
 from commlife._model import Spec
-from commlife.coupons._days import Ledger, day_column
+from commlife.coupons._days import Ledger, coupon_texts, day_column
 from commlife.coupons.records import Issuance, as_frame
 from commlife.effects._inputs import wide_frame
 from commlife.errors import ConfigError
@@ -82,10 +82,10 @@ class ExpiryReminders(Spec):
         data = wide_frame(issued, ["user_id", "coupon_id", "issued"], what, optional=marks)
         known = [name for name in marks if name in data.columns]
         ledger = Ledger(coupons, what)
-        coupon_ids = data["coupon_id"].to_list()
-        place = ledger.places(coupon_ids)
+        names = coupon_texts(data)
+        place = ledger.places(names)
         if (place < 0).any():
-            stranger = coupon_ids[int(np.flatnonzero(place < 0)[0])]
+            stranger = names[int(np.flatnonzero(place < 0)[0])]
             raise ConfigError.unknown_name(f"{what}: coupon", stranger, list(ledger.index))
         start = day_column(data, "issued", what)
         send = self._after_quiet(moment)
@@ -96,13 +96,14 @@ class ExpiryReminders(Spec):
         for name in known:
             due &= np.isnan(day_column(data, name, what, nulls=True))
         rows = np.flatnonzero(due)
+        coupon_ids = pd.Series(data["coupon_id"].to_list(), dtype=object).to_numpy()
         largest = np.array([coupon.largest_discount or 0.0 for coupon in ledger.coupons])
         words = np.array([_message(coupon, lang) for coupon in ledger.coupons], dtype=object)
         days = pd.Series(left[rows].astype(np.int64)).astype(str).to_numpy(dtype=object)
         result = pd.DataFrame(
             {
                 "user_id": pd.Series(data["user_id"].to_list(), dtype=object).to_numpy()[rows],
-                "coupon_id": np.array(coupon_ids, dtype=object)[rows],
+                "coupon_id": coupon_ids[rows],
                 "send_at": np.datetime64(send, "us"),
                 "last_day": days_to_datetime64(last[rows]),
                 "days_left": left[rows].astype(np.int64),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any
 
+import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
 from pydantic import Field, model_validator
@@ -25,7 +26,6 @@ from commlife.errors import ConfigError, InsufficientDataError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import narwhals.stable.v2 as nw
     from numpy.typing import NDArray
 
     from commlife.coupons._segments import Floats
@@ -298,9 +298,9 @@ def _faces(values: Floats) -> Floats:
 
 def _numbers(data: nw.DataFrame[Any], name: str) -> Floats:
     series = data[name]
-    if not (series.dtype.is_numeric() or series.dtype.is_decimal() or str(series.dtype) == "Boolean"):
+    if not (series.dtype.is_numeric() or series.dtype.is_decimal() or series.dtype == nw.Boolean):
         raise ConfigError(f"feature {name!r} must hold numbers; its type is {series.dtype}. Name it in texts=.")
-    return np.array([np.nan if cell is None else float(cell) for cell in series.to_list()], dtype=np.float64)
+    return series.cast(nw.Float64).fill_null(float("nan")).to_numpy().astype(np.float64)
 
 
 def _texts(data: nw.DataFrame[Any], name: str) -> pd.Series[Any]:
