@@ -78,7 +78,7 @@ def test_currencies_without_cents_are_taken() -> None:
     [
         ([], 0, "at least one line"),
         ([[1.0]], 0, "shape \\(1, 1\\)"),
-        ([[1.0], [1.0, 2.0]], 0, "one-dimensional"),
+        ([[1.0], [1.0, 2.0]], 0, "rows differ in length"),
         ([1.0, -0.5], 0.1, "at least 0; seen -0.5 at position 1"),
         ([1.0, np.nan], 0.1, "finite"),
         ([1.005], 0.1, "at most 2 digits"),

@@ -74,7 +74,7 @@ def test_what_is_no_local_day_is_told(cells, message: str) -> None:
 
 def test_identifiers_are_texts_and_missing_ones_stay_missing() -> None:
     data = wide_frame(pd.DataFrame({"coupon_id": pd.Series([7, "a", None, 7], dtype=object)}), ["coupon_id"], "here")
-    assert coupon_texts(data).tolist() == ["7", "a", None, "7"]
+    assert coupon_texts(data, "here").tolist() == ["7", "a", None, "7"]
 
 
 def test_a_redemption_without_a_coupon_is_of_an_unknown_one() -> None:

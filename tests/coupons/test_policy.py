@@ -249,7 +249,7 @@ def test_the_usual_policy_from_a_handful_of_coupons() -> None:
         "cross_category",
         "taper_subsidy",
     ]
-    with pytest.raises(ConfigError, match="at least one coupon"):
+    with pytest.raises(ConfigError, match="list of Coupon, at least one"):
         Policy.from_coupons([], salt="w")
 
 
@@ -282,13 +282,13 @@ def test_unsound_rules_are_refused() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"user_id": ["a"] * 20}, "occurs twice"),
-        ({"user_id": [None, *range(19)]}, "no user_id"),
+        ({"user_id": ["a"] * 20}, "unique; seen .* twice"),
+        ({"user_id": [None, *range(19)]}, "must not be missing; seen 1 rows"),
         ({"user_id": [1.5 + i for i in range(20)]}, "whole numbers or strings"),
         ({"state": "asleep"}, "state 'asleep' is unknown"),
         ({"frequency": "many"}, "must hold numbers"),
         ({"monetary": np.inf}, "infinite"),
-        ({"p_silent": 1.5}, "probability"),
+        ({"p_silent": 1.5}, "between 0 and 1; seen"),
         ({"bought_categories": 7}, "lists, or texts"),
     ],
 )

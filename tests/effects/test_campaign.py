@@ -371,5 +371,5 @@ def test_bad_arguments(frame, wrong, message):
 
 
 def test_no_log():
-    with pytest.raises(cl.errors.ConfigError, match="takes an OrderLog; seen DataFrame"):
+    with pytest.raises(cl.errors.ConfigError, match="takes an OrderLog; seen a DataFrame"):
         campaign_readout(pd.DataFrame(), START, END, as_of=AS_OF)

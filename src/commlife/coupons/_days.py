@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from commlife.coupons.offers import Coupon
+from commlife.effects._inputs import identifiers
 from commlife.errors import ConfigError
 from commlife.orders.calendar import day_number
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from commlife.coupons._segments import Floats
 
-__all__ = ["Ledger", "coupon_texts", "day_column"]
+__all__ = ["Ledger", "checked_coupons", "coupon_texts", "day_column"]
 
 DAY = 86_400
 
@@ -66,11 +67,28 @@ def _read(cells: pd.Series[Any], present: NDArray[np.bool_], name: str, what: st
     return read
 
 
-def coupon_texts(data: nw.DataFrame[Any], name: str = "coupon_id") -> pd.Series[Any]:
+def coupon_texts(data: nw.DataFrame[Any], what: str) -> pd.Series[Any]:
     """Identifiers of coupons as texts, each distinct one written once; missing ones stay missing."""
-    codes, distinct = pd.factorize(pd.Series(data[name].to_list(), dtype=object))
+    codes, distinct = pd.factorize(identifiers(data, "coupon_id", what))
     texts = np.array([*map(str, distinct), None], dtype=object)
     return pd.Series(texts[codes], dtype=object)
+
+
+def checked_coupons(coupons: Any, what: str, *, may_be_empty: bool = False) -> tuple[Coupon, ...]:
+    """A list of coupons whose identifiers are distinct."""
+    given = tuple(coupons) if isinstance(coupons, list | tuple) else ()
+    fits = isinstance(coupons, list | tuple) and all(isinstance(coupon, Coupon) for coupon in given)
+    if not fits or not (given or may_be_empty):
+        raise ConfigError(
+            f"{what}: coupons is a list of Coupon{'' if may_be_empty else ', at least one'}; seen {coupons!r:.80}."
+        )
+    ids = [coupon.coupon_id for coupon in given]
+    twice = sorted({name for name in ids if ids.count(name) > 1})
+    if twice:
+        raise ConfigError(
+            f"{what}: coupon {twice[0]!r} occurs twice; identifiers must be distinct. Rename or drop one."
+        )
+    return given
 
 
 class Ledger:
@@ -79,12 +97,8 @@ class Ledger:
     __slots__ = ("coupons", "index")
 
     def __init__(self, coupons: Sequence[Coupon], what: str) -> None:
-        if isinstance(coupons, str) or not all(isinstance(coupon, Coupon) for coupon in coupons) or not len(coupons):
-            raise ConfigError(f"{what}: coupons is a list of Coupon; seen {coupons!r:.80}.")
-        ids = [coupon.coupon_id for coupon in coupons]
-        if len(set(ids)) < len(ids):
-            raise ConfigError(f"{what}: coupon identifiers must be distinct; seen {ids}.")
-        self.coupons = tuple(coupons)
+        self.coupons = checked_coupons(coupons, what)
+        ids = [coupon.coupon_id for coupon in self.coupons]
         self.index = pd.Index(ids, dtype=object)
 
     def places(self, names: pd.Series[Any]) -> NDArray[np.intp]:

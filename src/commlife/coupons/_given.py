@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from commlife.coupons._relaxed import Caps
 from commlife.coupons._segments import Problem
-from commlife.effects._inputs import label_vector
+from commlife.effects._inputs import array_of, label_vector, plain_float
 from commlife.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def checked_problem(value: Any, cost: Any, eligible: Any, min_roi: Any = 0.0) ->
         )
     mask = None
     if eligible is not None:
-        mask = np.asarray(eligible)
+        mask = array_of(eligible, "eligible")
         if mask.dtype != bool or mask.shape != worth.shape:
             raise ConfigError(
                 f"eligible must hold booleans of the shape {worth.shape}; seen {mask.dtype} of shape {mask.shape}."
@@ -78,10 +78,7 @@ def _without_ids(given: Any) -> Any:
 
 
 def _matrix(given: Any, name: str) -> NDArray[Any]:
-    try:
-        matrix = np.asarray(given)
-    except ValueError:
-        raise ConfigError(f"{name} must be a (users, coupons) array: its rows differ in length.") from None
+    matrix = array_of(given, name)
     if matrix.dtype == object:
         try:
             matrix = matrix.astype(np.float64)
@@ -112,9 +109,9 @@ def _check_numbers(matrix: NDArray[Any], name: str) -> None:
 
 def amount_of_money(given: Any, name: str) -> float:
     """A finite amount of at least 0, or a ConfigError."""
-    if isinstance(given, bool | np.bool_) or not isinstance(given, int | float | np.number):
+    if isinstance(given, bool | np.bool_) or not isinstance(given, int | float | np.integer | np.floating):
         raise ConfigError(f"{name} must be an amount of money; seen {given!r:.60}.")
-    amount = float(given)
+    amount = plain_float(given)
     if not 0 <= amount <= LARGEST:
         raise ConfigError(f"{name} must be finite, at least 0 and at most {LARGEST:.0e}; seen {given!r:.60}.")
     return amount
@@ -127,7 +124,7 @@ def checked_caps(group: Any, group_caps: Any, users: int) -> tuple[list[Any], Ca
         return [], None
     if not isinstance(group_caps, Mapping):
         raise ConfigError(f"group_caps maps labels to amounts; seen {type(group_caps).__name__}.")
-    array = np.asarray(group)
+    array = array_of(group, "group")
     if array.shape != (users,):
         raise ConfigError(f"group must have one label a user: {users:,} users, seen shape {array.shape}.")
     labels, codes = label_vector(array, "group")
@@ -147,7 +144,7 @@ def checked_channels(
         )
     if channel is None:
         return None
-    labels = list(channel) if not isinstance(channel, str) else []
+    labels = list(channel) if isinstance(channel, Iterable) and not isinstance(channel, str) else []
     if len(labels) != coupons:
         raise ConfigError(f"channel must have one label a coupon: {coupons} coupons, seen {channel!r:.60}.")
     if not isinstance(channel_capacity, Mapping) or not channel_capacity:
@@ -165,7 +162,7 @@ def checked_channels(
 
 def like_cost(given: Any, name: str, problem: Problem, low: float, high: float) -> Floats:
     """A number, one a coupon, or one a cell, between two others, to be read beside the costs."""
-    array = np.asarray(_without_ids(given))
+    array = array_of(_without_ids(given), name)
     if array.dtype == object or array.dtype.kind not in "iuf" or array.ndim > 2:
         raise ConfigError(f"{name} is a number, one a coupon or one a cell; seen {given!r:.60}.")
     try:

@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 
 from commlife.coupons._days import day_column
-from commlife.effects._inputs import wide_frame
+from commlife.effects._inputs import check_size, identifiers, wide_frame
 from commlife.errors import ConfigError
+from commlife.orders.faults import mask
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -69,7 +70,7 @@ class Users:
         """Read ``days_since_coupon`` and ``recent_coupons`` from the coupons issued before today."""
         data = wide_frame(issued, ["user_id", "issued"], "plan: issued", may_be_empty=True)
         days = day_column(data, "issued", "plan: issued")
-        table = pd.DataFrame({"user_id": pd.Series(data["user_id"].to_list(), dtype=object), "day": days})
+        table = pd.DataFrame({"user_id": identifiers(data, "user_id", "plan: issued"), "day": days})
         table = table[table["day"] < today]
         last = table.groupby("user_id")["day"].max()
         recent = table[table["day"] >= today - cap_days].groupby("user_id").size()
@@ -108,10 +109,13 @@ def read_users(users: Any) -> Users:
     ids = data["user_id"].to_list()
     frame = pd.DataFrame({"user_id": pd.Series(ids, dtype=_plain_type(ids))})
     if frame["user_id"].isna().any():
-        raise ConfigError(f"plan: {int(frame['user_id'].isna().sum()):,} users have no user_id.")
+        raise ConfigError(
+            f"plan: user_id must not be missing; seen {int(frame['user_id'].isna().sum()):,} rows without one. Fill it "
+            "in, or drop the rows."
+        )
     if frame["user_id"].duplicated().any():
         example = frame["user_id"][frame["user_id"].duplicated()].iloc[0]
-        raise ConfigError(f"plan: user_id must be unique; {example!r} occurs twice. Give one row a user.")
+        raise ConfigError(f"plan: user_id must be unique; seen {mask(example)} twice. Give one row a user.")
     for name in NUMBERS:
         if name in data.columns:
             frame[name] = _numbers(data[name], name)
@@ -129,7 +133,10 @@ def read_users(users: Any) -> Users:
     if "p_silent" in frame.columns:
         share = frame["p_silent"]
         if ((share < 0) | (share > 1)).any():
-            raise ConfigError("plan: p_silent is a probability between 0 and 1.")
+            strange = share[(share < 0) | (share > 1)].iloc[0]
+            raise ConfigError(
+                f"plan: p_silent must lie between 0 and 1; seen {strange:g}. Give probabilities, not scores."
+            )
     return Users(frame)
 
 
@@ -146,6 +153,7 @@ def _numbers(series: Any, name: str) -> Floats:
     values = series.cast(nw.Float64).fill_null(float("nan")).to_numpy().astype(np.float64)
     if np.isinf(values).any():
         raise ConfigError(f"plan: column {name!r} holds infinite values. Give finite ones, or null where unknown.")
+    check_size(values, f"plan: column {name!r}")
     return values
 
 

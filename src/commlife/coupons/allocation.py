@@ -18,6 +18,7 @@ from commlife.coupons._given import amount_of_money, checked_caps, checked_chann
 from commlife.coupons._relaxed import Caps, Relaxed, dual_bound, solve_relaxed
 from commlife.coupons._repair import exchange, exchange_in_groups, refill
 from commlife.coupons._segments import Problem, falling, hull_segments
+from commlife.effects._inputs import one_of
 from commlife.effects.shrinkage import shrink
 from commlife.errors import ConfigError
 
@@ -168,8 +169,7 @@ def allocate(
         >>> round(plan.upper_bound, 6), round(plan.gap, 6), round(plan.shadow_price, 3)
         (10.0, 0.0, 0.667)
     """
-    if solver not in get_args(Solver):
-        raise ConfigError.unknown_name("solver", solver, get_args(Solver))
+    one_of(solver, "solver", get_args(Solver))
     problem = checked_problem(value, cost, eligible, min_roi)
     money = amount_of_money(budget, "budget")
     labels, caps = checked_caps(group, group_caps, problem.users)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from commlife.effects._inputs import array_of
 from commlife.errors import ConfigError
 from commlife.orders.money import to_major, to_minor
 
@@ -92,19 +93,19 @@ def refund_due(
     if (returned is None) == (returned_amounts is None):
         raise ConfigError("give returned (one boolean a line) or returned_amounts (one amount a line), not both.")
     if returned is not None:
-        back = np.asarray(returned)
+        back = array_of(returned, "returned")
         if back.dtype != bool or back.shape != minor.shape:
             raise ConfigError(
                 f"returned must hold one boolean a line ({len(minor)} lines); seen {back.dtype} of shape {back.shape}."
             )
         now = np.where(back, minor, 0)
     else:
-        now = to_minor(np.asarray(returned_amounts), digits=currency_digits, name="returned_amounts")
+        now = to_minor(array_of(returned_amounts, "returned_amounts"), digits=currency_digits, name="returned_amounts")
         if now.shape != minor.shape:
             raise ConfigError(f"returned_amounts must hold one amount a line ({len(minor)} lines); seen {now.shape}.")
     before = np.zeros_like(minor)
     if already is not None:
-        before = to_minor(np.asarray(already), digits=currency_digits, name="already")
+        before = to_minor(array_of(already, "already"), digits=currency_digits, name="already")
         if before.shape != minor.shape:
             raise ConfigError(f"already must hold one amount a line ({len(minor)} lines); seen shape {before.shape}.")
     if min(int(now.min()), int(before.min())) < 0 or (now + before > minor).any():
@@ -120,14 +121,11 @@ def _due(minor: NDArray[np.int64], share: NDArray[np.int64], back: NDArray[np.in
 
 
 def _shares(amounts: Any, discount: float, digits: int, weights: Any) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    try:
-        given = np.asarray(amounts)
-    except ValueError:
-        raise ConfigError("amounts must be a one-dimensional array of numbers.") from None
+    given = array_of(amounts, "amounts")
     if given.ndim != 1 or len(given) == 0:
         raise ConfigError(f"amounts must hold one number a line, at least one line; seen shape {given.shape}.")
     minor = to_minor(given, digits=digits, name="amounts")
-    if isinstance(discount, bool | np.bool_) or np.ndim(discount) != 0:
+    if isinstance(discount, bool | np.bool_) or array_of(discount, "discount").ndim != 0:
         raise ConfigError(f"discount must be one amount; seen {discount!r:.60}.")
     total = int(to_minor(np.array([discount]), digits=digits, name="discount")[0])
     if minor.min() < 0:
@@ -136,7 +134,7 @@ def _shares(amounts: Any, discount: float, digits: int, weights: Any) -> tuple[N
         raise ConfigError(f"discount must lie between 0 and the sum of the amounts, {given.sum()}; seen {discount}.")
     if weights is None:
         return minor, apportion_minor(minor, total)
-    weight = np.asarray(weights)
+    weight = array_of(weights, "weights")
     if weight.shape != minor.shape or weight.dtype.kind not in "biuf":
         raise ConfigError(f"weights must hold one number a line ({len(minor)} lines); seen shape {weight.shape}.")
     if not (np.isfinite(weight).all() and weight.min() >= 0):

@@ -45,6 +45,10 @@ def fairness_audit(discount: Any, attributes: pd.DataFrame) -> pd.DataFrame:
     """
     if not isinstance(attributes, pd.DataFrame) or attributes.shape[1] == 0:
         raise ConfigError("attributes is a pandas frame with a column an attribute, one row a user.")
+    if not attributes.columns.is_unique:
+        raise ConfigError(
+            f"attributes must have distinct columns; seen {list(map(str, attributes.columns))}. Rename one."
+        )
     off = float_vector(discount, "discount", length=len(attributes))
     if off.min() < 0:
         raise ConfigError(f"a discount must be at least 0; seen {off.min()}.")

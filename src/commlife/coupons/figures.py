@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
 from commlife._figures.colours import ACCENT, BAD, INK, QUIET
 from commlife.errors import ConfigError
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.axes import Axes
 
     from commlife.coupons.allocation import Allocation
@@ -34,7 +34,7 @@ def plot_frontier(curve: pd.DataFrame, *, plan: Allocation | None = None, ax: Ax
     """
     from matplotlib import pyplot as plt
 
-    missing = {"budget", "value", "shadow_price"} - set(curve.columns)
+    missing = {"budget", "value", "shadow_price"} - set(_columns(curve))
     if missing:
         raise ConfigError(f"plot_frontier draws what frontier() returned; the frame lacks {sorted(missing)}.")
     if ax is None:
@@ -80,7 +80,7 @@ def plot_fairness(audit: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     from matplotlib import pyplot as plt
 
     needed = {"attribute", "level", "users", "mean_discount", "difference", "q_value"}
-    missing = needed - set(audit.columns)
+    missing = needed - set(_columns(audit))
     if missing or not 0 < len(audit) <= MOST_ROWS:
         raise ConfigError(
             f"plot_fairness draws 1 to {MOST_ROWS} rows of fairness_audit(); "
@@ -112,3 +112,8 @@ def plot_fairness(audit: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     ax.spines[["top", "right", "left"]].set_visible(False)
     ax.tick_params(left=False)
     return ax
+
+
+def _columns(table: Any) -> list[str]:
+    """Names of the columns of a pandas frame; none for anything else."""
+    return list(map(str, table.columns)) if isinstance(table, pd.DataFrame) else []

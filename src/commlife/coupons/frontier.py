@@ -10,6 +10,7 @@ import pandas as pd
 from commlife.coupons._given import amount_of_money, checked_problem
 from commlife.coupons._relaxed import dual_bound
 from commlife.coupons._segments import exact_slopes, falling, hull_segments
+from commlife.effects._inputs import array_of
 from commlife.errors import ConfigError
 
 __all__ = ["frontier"]
@@ -44,7 +45,7 @@ def frontier(value: Any, cost: Any, *, budgets: Any = None, eligible: Any = None
     if budgets is None:
         wanted = np.linspace(0.0, full, 21)
     else:
-        if np.ndim(budgets) != 1 or len(budgets) == 0:
+        if array_of(budgets, "budgets").ndim != 1 or len(budgets) == 0:
             raise ConfigError(f"budgets is a list of at least one amount; seen {budgets!r:.60}.")
         wanted = np.sort([amount_of_money(budget, "a budget") for budget in budgets])
     edges = np.searchsorted(spent, wanted * (1 + 1e-12), side="right")

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from commlife._engine import collect
 from commlife._model import Spec
-from commlife.effects._inputs import number_column, wide_frame
+from commlife.effects._inputs import column_names, float_vector, identifiers, number_column, whole_number, wide_frame
 from commlife.errors import ConfigError
 from commlife.orders.calendar import Duration, Timestamp, day_number
 from commlife.orders.log import need_log
@@ -60,7 +60,7 @@ class PriceGuard(Spec):
         Raises:
             ConfigError: If one is.
         """
-        for name in columns:
+        for name in column_names(columns, "columns", may_be_empty=True):
             if name in self.deny:
                 raise ConfigError(f"prices may not depend on {name!r}: PriceGuard denies it. Drop what reads it.")
 
@@ -75,15 +75,14 @@ class PriceGuard(Spec):
         Raises:
             ConfigError: If costs are needed and missing, or a number is not finite.
         """
-        full = np.asarray(amounts, dtype=np.float64)
+        digits = whole_number(currency_digits, "currency_digits", 0)
+        full = float_vector(amounts, "amounts")
         least = full * self.floor_share
         if self.above_cost:
             if costs is None:
                 raise ConfigError("above_cost needs costs=, what the goods of each line cost.")
-            least = np.maximum(least, np.asarray(costs, dtype=np.float64))
-        if not (np.isfinite(full).all() and np.isfinite(least).all()):
-            raise ConfigError("amounts and costs must be finite numbers.")
-        scale = 10.0**currency_digits
+            least = np.maximum(least, float_vector(costs, "costs", length=len(full)))
+        scale = 10.0 ** min(digits, 12)
         return np.asarray(np.minimum(np.ceil(np.round(least * scale, 6)) / scale, full))
 
     def audit_prices(self, log: OrderLog, prices: Any, *, as_of: Timestamp) -> pd.DataFrame:
@@ -109,7 +108,7 @@ class PriceGuard(Spec):
         log.require("item_id", why=what)
         names = ["item_id", "original_price", "payable_price", *(["unit_cost"] if self.above_cost else [])]
         data = wide_frame(prices, names, what)
-        table = pd.DataFrame({"item_id": pd.Series(data["item_id"].to_list(), dtype=object)})
+        table = pd.DataFrame({"item_id": identifiers(data, "item_id", what)})
         for name in names[1:]:
             table[name] = number_column(data, name, what)
             if table[name].min() < 0:

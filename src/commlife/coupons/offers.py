@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from commlife._model import Spec
 from commlife.coupons.thresholds import parse_threshold
+from commlife.effects._inputs import array_of, float_vector, one_of
 from commlife.errors import ConfigError
 from commlife.orders.calendar import DayField, Timestamp, day_number, day_text
 
@@ -96,11 +97,14 @@ class Coupon(Spec):
 
         A spend below the threshold counts as the threshold: who redeems the coupon has reached it.
         """
-        return float(self.discount_on(np.array([spend], dtype=np.float64))[0])
+        return float(self.discount_on(float_vector([spend], "spend"))[0])
 
     def discount_on(self, spend: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The same for many amounts at once."""
-        reached = np.maximum(spend, self.minimum_spend)
+        """The same for many amounts at once; one that is not known (NaN) has no discount that is."""
+        amounts = array_of(spend, "spend")
+        if amounts.dtype.kind not in "iuf":
+            raise ConfigError(f"spend must hold amounts; its type is {amounts.dtype}.")
+        reached = np.maximum(amounts, self.minimum_spend)
         off = np.minimum(reached, self.amount) if self.amount is not None else reached * ((self.percent or 0.0) / 100)
         return off if self.max_discount is None else np.minimum(off, self.max_discount)
 
@@ -136,6 +140,7 @@ class Coupon(Spec):
 
     def describe(self, lang: Literal["en", "zh"] = "en") -> str:
         """The offer in words."""
+        one_of(lang, "lang", ("en", "zh"))
         if self.label:
             return self.label
         scope = (*self.categories, *self.items)

@@ -11,12 +11,14 @@ import pandas as pd
 from pydantic import Field, model_validator
 
 from commlife._model import Spec
+from commlife.coupons._days import checked_coupons
 from commlife.coupons._users import Users, read_users
 from commlife.coupons.allocation import Allocation, allocate
 from commlife.coupons.fairness import fairness_audit
 from commlife.coupons.guard import PriceGuard
 from commlife.coupons.records import Issuance, as_frame
 from commlife.coupons.targeting import CrossCategory, Lang, Proposal, Rule, SecondOrder, TaperSubsidy, WinBack
+from commlife.effects._inputs import one_of
 from commlife.effects.assignment import hash_share
 from commlife.errors import ConfigError
 from commlife.orders.calendar import Timestamp, day_number, day_text
@@ -195,6 +197,7 @@ class Policy(Spec):
         Coupons for one category each go to those who have not tried it; of the others the one with the lowest minimum
         spend goes to the second order, the one with the highest calls silent users back; the loyal get none of them.
         """
+        coupons = checked_coupons(coupons, "from_coupons")
         scoped = tuple(coupon for coupon in coupons if len(coupon.categories) == 1)
         open_ = sorted(
             (coupon for coupon in coupons if len(coupon.categories) != 1),
@@ -205,8 +208,6 @@ class Policy(Spec):
             rules += [SecondOrder(coupon=open_[0]), WinBack(coupon=open_[-1])]
         if scoped:
             rules.append(CrossCategory(coupons=scoped))
-        if not rules:
-            raise ConfigError("from_coupons needs at least one coupon.")
         return cls(rules=(*rules, TaperSubsidy()), salt=salt, holdout=holdout)
 
     def plan(
@@ -237,8 +238,7 @@ class Policy(Spec):
             ConfigError: If a rule's column is missing, an identifier occurs twice, or the budget must hold in the
                 worst case and a percentage coupon has no ``max_discount``.
         """
-        if lang not in get_args(Lang):
-            raise ConfigError.unknown_name("lang", lang, get_args(Lang))
+        one_of(lang, "lang", get_args(Lang))
         table = read_users(users)
         if self.guard is not None:
             self.guard.check(sorted(table.frame.columns))

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 import pandas as pd
 
+from commlife.coupons._days import checked_coupons
 from commlife.coupons.apportionment import apportion_minor, apportion_weighted
 from commlife.coupons.offers import Coupon
-from commlife.effects._inputs import wide_frame
+from commlife.effects._inputs import one_of, wide_frame
 from commlife.errors import ConfigError
 from commlife.orders.money import to_major, to_minor
 
@@ -156,14 +157,10 @@ def best_combination(
 
 
 def _checked(coupons: Sequence[Coupon], stacking: str) -> list[Coupon]:
-    if stacking not in get_args(Stacking):
-        raise ConfigError.unknown_name("stacking", stacking, get_args(Stacking))
-    if not isinstance(coupons, Sequence) or not all(isinstance(coupon, Coupon) for coupon in coupons):
-        raise ConfigError(f"coupons is a list of Coupon; seen {coupons!r:.80}.")
-    ids = [coupon.coupon_id for coupon in coupons]
-    if len(set(ids)) < len(ids):
-        raise ConfigError(f"coupon identifiers must be distinct; seen {ids}.")
-    return sorted(coupons, key=lambda coupon: (coupon.priority, coupon.coupon_id))
+    one_of(stacking, "stacking", get_args(Stacking))
+    return sorted(
+        checked_coupons(coupons, "price", may_be_empty=True), key=lambda coupon: (coupon.priority, coupon.coupon_id)
+    )
 
 
 def _read(basket: Any, digits: int) -> _Basket:

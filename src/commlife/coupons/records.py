@@ -10,6 +10,7 @@ import pandas as pd
 from pydantic import BeforeValidator, Field, PlainSerializer
 
 from commlife._model import Spec
+from commlife.effects._inputs import wide_frame
 from commlife.errors import ConfigError
 from commlife.orders.calendar import DayField
 
@@ -42,25 +43,31 @@ class _Record(Spec):
     """What the records share: many of them from a frame, and back."""
 
     @classmethod
-    def from_frame(cls, frame: pd.DataFrame) -> tuple[Self, ...]:
+    def from_frame(cls, frame: Any) -> tuple[Self, ...]:
         """One record a row; columns that the record does not have are left out, missing cells keep the default.
 
         Raises:
             ConfigError: If a required column or cell is missing, or a cell is not allowed.
         """
         fields: dict[str, Any] = cls.model_fields
-        names = [name for name in fields if name in frame.columns]
+        data = wide_frame(frame, [], f"{cls.__name__}.from_frame", optional=list(fields), may_be_empty=True)
+        names = [name for name in fields if name in data.columns]
         missing = [name for name, field in fields.items() if field.is_required() and name not in names]
         if missing:
-            raise ConfigError(f"{cls.__name__}.from_frame needs the columns {missing}; the frame has them not.")
-        rows = frame[names].astype(object).to_dict("records")
+            raise ConfigError(
+                f"{cls.__name__}.from_frame needs the columns {missing}; the frame has them not. Add them."
+            )
+        rows = data.rows(named=True)
         return tuple(cls(**{str(k): _plain(v) for k, v in row.items() if not _is_missing(v)}) for row in rows)
 
     @classmethod
     def to_frame(cls, records: Iterable[Self]) -> pd.DataFrame:
         """The records as a frame, one row each."""
         fields: dict[str, Any] = cls.model_fields
-        return pd.DataFrame([dict(record) for record in records], columns=list(fields))
+        given = list(records) if isinstance(records, Iterable) else [records]
+        if not all(isinstance(record, cls) for record in given):
+            raise ConfigError(f"{cls.__name__}.to_frame takes a list of {cls.__name__}; seen {records!r:.60}.")
+        return pd.DataFrame([dict(record) for record in given], columns=list(fields))
 
 
 def _is_missing(cell: Any) -> bool:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from commlife.coupons._days import Ledger, coupon_texts, day_column
 from commlife.coupons.records import Issuance, Redemption, as_frame
-from commlife.effects._inputs import number_column, wide_frame
+from commlife.effects._inputs import identifiers, number_column, wide_frame
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,16 +56,16 @@ def audit_redemptions(redemptions: Any, issued: Any, coupons: Sequence[Coupon]) 
     given = wide_frame(issued, ["user_id", "coupon_id", "issued"], what, may_be_empty=True)
     table = pd.DataFrame(
         {
-            "user_id": pd.Series(used["user_id"].to_list(), dtype=object),
-            "coupon_id": coupon_texts(used),
+            "user_id": identifiers(used, "user_id", what),
+            "coupon_id": coupon_texts(used, what),
             "day": day_column(used, "day", what),
         }
     )
     place = ledger.places(table["coupon_id"])
     issues = pd.DataFrame(
         {
-            "user_id": pd.Series(given["user_id"].to_list(), dtype=object),
-            "coupon_id": coupon_texts(given),
+            "user_id": identifiers(given, "user_id", what),
+            "coupon_id": coupon_texts(given, what),
             "start": day_column(given, "issued", what),
         }
     )

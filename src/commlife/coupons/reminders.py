@@ -12,7 +12,7 @@ from pydantic import Field
 from commlife._model import Spec
 from commlife.coupons._days import Ledger, coupon_texts, day_column
 from commlife.coupons.records import Issuance, as_frame
-from commlife.effects._inputs import wide_frame
+from commlife.effects._inputs import identifiers, one_of, wide_frame
 from commlife.errors import ConfigError
 from commlife.orders.calendar import days_to_datetime64
 
@@ -77,12 +77,13 @@ class ExpiryReminders(Spec):
         """
         what = "ExpiryReminders.due"
         moment = _moment(now)
+        one_of(lang, "lang", ("en", "zh"))
         issued = as_frame(issued, Issuance)
         marks = ["redeemed", "reminded"]
         data = wide_frame(issued, ["user_id", "coupon_id", "issued"], what, optional=marks)
         known = [name for name in marks if name in data.columns]
         ledger = Ledger(coupons, what)
-        names = coupon_texts(data)
+        names = coupon_texts(data, what)
         place = ledger.places(names)
         if (place < 0).any():
             stranger = names[int(np.flatnonzero(place < 0)[0])]
@@ -102,7 +103,7 @@ class ExpiryReminders(Spec):
         days = pd.Series(left[rows].astype(np.int64)).astype(str).to_numpy(dtype=object)
         result = pd.DataFrame(
             {
-                "user_id": pd.Series(data["user_id"].to_list(), dtype=object).to_numpy()[rows],
+                "user_id": identifiers(data, "user_id", what).to_numpy()[rows],
                 "coupon_id": coupon_ids[rows],
                 "send_at": np.datetime64(send, "us"),
                 "last_day": days_to_datetime64(last[rows]),

@@ -20,7 +20,7 @@ from commlife.coupons._coding import (
     vocabulary_codes,
 )
 from commlife.coupons._days import day_column
-from commlife.effects._inputs import float_vector, number_column, wide_frame
+from commlife.effects._inputs import float_vector, identifiers, number_column, wide_frame
 from commlife.errors import ConfigError, InsufficientDataError
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ class CouponResponse(Spec):
             ConfigError: If a column is missing or of the wrong kind.
             InsufficientDataError: If fewer than 30 coupons were redeemed, or fewer than 30 were not.
         """
-        names = [redeemed, face, user_id, *self.numbers, *self.texts, *([day] if day else [])]
+        names = [redeemed, face, user_id, *self.numbers, *self.texts, *([] if day is None else [day])]
         data = wide_frame(frame, names, WHAT)
         y = number_column(data, redeemed, WHAT)
         if not np.isin(y, (0.0, 1.0)).all():
@@ -132,7 +132,7 @@ class CouponResponse(Spec):
             )
         faces = _faces(number_column(data, face, WHAT))
         # Contents decide the order, so that the order of rows does not matter.
-        user = pd.factorize(pd.Series(data[user_id].to_list(), dtype=object).astype(str), sort=True)[0]
+        user = pd.factorize(_known_users(data, user_id).astype(str), sort=True)[0]
         when = np.zeros(len(y)) if day is None else day_column(data, day, WHAT)
         coding = _Coding.learn(self, data)
         x = coding.matrix(data, faces)
@@ -178,6 +178,8 @@ class CouponResponse(Spec):
             if late.all() or not late.any():
                 raise InsufficientDataError(f"{WHAT}: all coupons were issued on one day. Leave day= out.")
             return np.where(late, 0, -1).astype(np.intp), late
+        if int(user.max()) + 1 < self.folds:
+            raise InsufficientDataError(f"{WHAT} needs at least {self.folds} users; seen {int(user.max()) + 1}.")
         dealt = np.random.default_rng(self.seed).permutation(int(user.max()) + 1) % self.folds
         return dealt[user].astype(np.intp), np.ones(len(user), dtype=bool)
 
@@ -269,7 +271,7 @@ class FittedCouponResponse(Fitted):
     def by_face(self, frame: Any, faces: Sequence[float]) -> pd.DataFrame:
         """The chance of redemption of each user (row) under each face value (column), never falling along a row."""
         data = wide_frame(frame, [*self.edges, *self.levels] or [self.face], "by_face")
-        values = _faces(float_vector(list(faces), "faces"))
+        values = _faces(float_vector(faces, "faces"))
         columns = {f"{value:g}": self._of(data, np.full(len(data), value)) for value in values}
         return pd.DataFrame(columns)
 
@@ -301,6 +303,15 @@ def _numbers(data: nw.DataFrame[Any], name: str) -> Floats:
     if not (series.dtype.is_numeric() or series.dtype.is_decimal() or series.dtype == nw.Boolean):
         raise ConfigError(f"feature {name!r} must hold numbers; its type is {series.dtype}. Name it in texts=.")
     return series.cast(nw.Float64).fill_null(float("nan")).to_numpy().astype(np.float64)
+
+
+def _known_users(data: nw.DataFrame[Any], name: str) -> pd.Series[Any]:
+    ids = identifiers(data, name, WHAT)
+    if ids.isna().any():
+        raise ConfigError(
+            f"{WHAT}: column {name!r} misses {int(ids.isna().sum()):,} users. Fill them in, or drop the rows."
+        )
+    return ids
 
 
 def _texts(data: nw.DataFrame[Any], name: str) -> pd.Series[Any]:

@@ -319,7 +319,7 @@ Rule = Annotated[SecondOrder | CrossCategory | WinBack | TaperSubsidy, Field(dis
 
 def _whole(days: Floats) -> pd.Series[Any]:
     """Days as texts."""
-    return pd.Series(np.nan_to_num(days).astype(np.int64)).astype(str).astype(object)
+    return pd.Series(np.nan_to_num(days).clip(-1e15, 1e15).astype(np.int64)).astype(str).astype(object)
 
 
 def _affinity(favourite: pd.Series[Any], bought: NDArray[np.bool_], payer: NDArray[np.bool_]) -> Floats:

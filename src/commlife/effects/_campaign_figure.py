@@ -18,6 +18,7 @@ __all__ = ["readout_figure"]
 def readout_figure(read: CampaignReadout, outcome: str) -> Figure:
     """See :meth:`CampaignReadout.plot`."""
     from matplotlib import pyplot as plt
+    from matplotlib.ticker import MaxNLocator
 
     effect = read.effects.loc[read.effects["outcome"] == outcome].iloc[0]
     periods = read.periods.loc[read.periods["outcome"] == outcome]
@@ -48,6 +49,7 @@ def readout_figure(read: CampaignReadout, outcome: str) -> Figure:
     right.axvline(_gap(read, outcome), color=BAD, linewidth=2, label="the campaign")
     right.xaxis.set_major_formatter(lambda value, _: f"{value:+.0%}")
     right.set_xlabel("gap to the control, share of the level before")
+    right.yaxis.set_major_locator(MaxNLocator(integer=True))
     right.set_ylabel("campaigns that never were")
     right.set_title(f"p = {effect['p_value']:.3f} of {effect['placebos']} placebos")
     right.legend(fontsize=8)

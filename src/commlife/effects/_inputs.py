@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Hashable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import narwhals.stable.v2 as nw
@@ -18,13 +19,20 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Floats",
+    "array_of",
+    "check_size",
+    "column_names",
     "design_matrix",
     "fault",
     "float_vector",
+    "identifiers",
     "in_open_interval",
     "label_column",
     "label_vector",
     "number_column",
+    "one_of",
+    "place_of",
+    "plain_float",
     "whole_number",
     "wide_frame",
 ]
@@ -33,6 +41,9 @@ Floats = np.ndarray[Any, np.dtype[np.float64]]
 
 #: More levels than this in a text covariate is an identifier, not a covariate.
 MAX_LEVELS = 200
+
+#: Numbers beyond this are no measurements: trees count in 32 bits, and squares must stay finite.
+LARGEST = 1e30
 
 
 def fault(what: str, column: str, kind: str, *, rows: int, example: object, fix: str) -> SchemaError:
@@ -63,11 +74,13 @@ def wide_frame(
     """
     try:
         native = nw.from_native(frame)
+        columns = native.collect_schema().names()
     except TypeError:
         raise ConfigError(
             f"{what} takes a data frame (pandas, Polars, PyArrow, DuckDB, ...); seen {type(frame).__name__}."
         ) from None
-    columns = native.collect_schema().names()
+    except nw.exceptions.DuplicateError:
+        raise ConfigError(f"{what}: two columns of the frame have one name. Rename or drop one of them.") from None
     for name in needed:
         if not isinstance(name, str):
             raise ConfigError(f"{what}: a column is named by a string; seen {name!r:.60}.")
@@ -100,7 +113,18 @@ def number_column(data: nw.DataFrame[Any], name: str, what: str) -> Floats:
     if bad.any():
         kind, rows = "NaN or infinite values", int(bad.sum())
         raise fault(what, name, kind, rows=rows, example=array[bad][0], fix="Fill them or drop the rows.")
+    check_size(array, f"{what}: column {name!r}")
     return array
+
+
+def check_size(array: Floats, what: str) -> None:
+    """Refuse numbers that no measurement gives; NaN passes."""
+    far = np.abs(array) > LARGEST
+    if far.any():
+        raise ConfigError(
+            f"{what} holds numbers beyond {LARGEST:.0e}: {int(far.sum()):,} of them, first {array[far][0]:g}. "
+            "Check its unit, or cap it."
+        )
 
 
 def label_column(data: nw.DataFrame[Any], name: str, what: str) -> tuple[list[Any], NDArray[np.intp]]:
@@ -114,7 +138,10 @@ def label_column(data: nw.DataFrame[Any], name: str, what: str) -> tuple[list[An
 
 def label_vector(values: Any, what: str) -> tuple[list[Any], NDArray[np.intp]]:
     """Distinct labels of an array, in the order of their text, and each row's index among them."""
-    codes, uniques = pd.factorize(np.asarray(values))
+    try:
+        codes, uniques = pd.factorize(array_of(values, what))
+    except TypeError:
+        raise ConfigError(f"{what}: labels are texts, numbers or days; some are lists or the like.") from None
     if (codes < 0).any():
         raise ConfigError(f"{what}: {int((codes < 0).sum()):,} labels are missing. Give each row a label.")
     labels = [u.item() if isinstance(u, np.generic) else u for u in uniques]
@@ -124,15 +151,60 @@ def label_vector(values: Any, what: str) -> tuple[list[Any], NDArray[np.intp]]:
     return [labels[i] for i in order], rank[codes]
 
 
+def array_of(values: Any, name: str) -> NDArray[Any]:
+    """An array-like as an array, or an error where its rows differ in length."""
+    try:
+        return np.asarray(values)
+    except ValueError:
+        raise ConfigError(f"{name} is no array: its rows differ in length. Give one entry a row.") from None
+
+
+def column_names(given: Any, name: str, *, may_be_empty: bool = False) -> list[str]:
+    """Names of columns, as a list."""
+    if not isinstance(given, Iterable) or isinstance(given, str | bytes | Mapping):
+        raise ConfigError(f"{name} is a list of columns; seen {given!r:.60}.")
+    names = list(given)
+    if not names and not may_be_empty:
+        raise ConfigError(f"{name} is a list of at least one column; seen {given!r:.60}.")
+    return names
+
+
+def one_of(given: Any, name: str, allowed: Iterable[str]) -> None:
+    """Refuse what is not one of these texts."""
+    allowed = list(allowed)
+    if not (isinstance(given, str) and given in allowed):
+        raise ConfigError.unknown_name(name, given, allowed)
+
+
+def place_of(label: Any, labels: Sequence[Any], what: str) -> int:
+    """Where a label stands among those seen."""
+    places = {known: place for place, known in enumerate(labels)}
+    if not isinstance(label, Hashable) or label not in places:
+        raise ConfigError.unknown_name(what, label, [str(known) for known in labels])
+    return places[label]
+
+
+def identifiers(data: nw.DataFrame[Any], name: str, what: str) -> pd.Series[Any]:
+    """A column of identifiers as Python's own objects, which can be compared."""
+    ids = pd.Series(data[name].to_list(), dtype=object)
+    try:
+        pd.factorize(ids)
+    except TypeError:
+        raise ConfigError(
+            f"{what}: column {name!r} holds lists or the like; an identifier is a text or a whole number."
+        ) from None
+    return ids
+
+
 def float_vector(values: Any, name: str, *, length: int | None = None) -> Floats:
     """A one-dimensional array-like of finite numbers as float64."""
-    array = np.asarray(values)
+    array = array_of(values, name)
     if array.ndim != 1:
         raise ConfigError(f"{name} must be one-dimensional; seen shape {array.shape}.")
     if array.dtype == object:
         try:
             array = array.astype(np.float64)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise ConfigError(f"{name} must hold numbers; seen {array[0]!r:.60} among others.") from None
     if array.dtype.kind not in "biuf":
         raise ConfigError(f"{name} must hold numbers; its type is {array.dtype}.")
@@ -140,21 +212,31 @@ def float_vector(values: Any, name: str, *, length: int | None = None) -> Floats
         raise ConfigError(f"{name} must have one entry a row: {length:,} rows, {len(array):,} entries.")
     if len(array) == 0:
         raise ConfigError(f"{name} is empty.")
-    result = array.astype(np.float64)
+    with np.errstate(over="ignore"):
+        result = array.astype(np.float64)
     bad = ~np.isfinite(result)
     if bad.any():
         first = int(np.flatnonzero(bad)[0])
         raise ConfigError(
             f"{name} must be finite: {int(bad.sum()):,} entries are not, first {result[first]} at {first}."
         )
+    check_size(result, name)
     return result
+
+
+def plain_float(value: float | np.number[Any]) -> float:
+    """A real number as a float; one that is too large for it as infinity."""
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
 
 
 def in_open_interval(value: Any, name: str, low: float, high: float) -> float:
     """A real number strictly between two others."""
-    if isinstance(value, bool) or not isinstance(value, int | float | np.number):
+    if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
         raise ConfigError(f"{name} must be a number between {low} and {high}; seen {value!r:.60}.")
-    number = float(value)
+    number = plain_float(value)
     if not (math.isfinite(number) and low < number < high):
         raise ConfigError(f"{name} must lie strictly between {low} and {high}; seen {value!r:.60}.")
     return number
@@ -189,6 +271,7 @@ def design_matrix(data: nw.DataFrame[Any], covariates: Sequence[str], what: str)
                 array = np.where(missing, known.mean() if len(known) else 0.0, array)
                 columns.append(missing.astype(np.float64))
                 names.append(f"{name} is missing")
+            check_size(array, f"{what}: column {name!r}")
             columns.append(array)
             names.append(name)
         else:

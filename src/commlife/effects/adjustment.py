@@ -17,10 +17,12 @@ import pandas as pd
 from commlife._stats.distributions import normal_pvalue, normal_quantile
 from commlife.effects._inputs import (
     Floats,
+    column_names,
     design_matrix,
     in_open_interval,
     label_column,
     number_column,
+    one_of,
     whole_number,
     wide_frame,
 )
@@ -149,10 +151,8 @@ def adjusted_effect(
     trim = in_open_interval(trim, "trim", -1e-12, 0.5)
     folds, seed = whole_number(folds, "folds", 2), whole_number(seed, "seed", 0)
     for name, given, allowed in (("estimand", estimand, Estimand), ("learner", learner, Learner)):
-        if given not in get_args(allowed):
-            raise ConfigError.unknown_name(name, given, get_args(allowed))
-    if isinstance(covariates, str) or not covariates:
-        raise ConfigError(f"covariates is a list of at least one column; seen {covariates!r:.60}.")
+        one_of(given, name, get_args(allowed))
+    covariates = column_names(covariates, "covariates")
     data = wide_frame(frame, [treatment, outcome, *covariates, *([cluster] if cluster else [])], what)
     y, t = number_column(data, outcome, what), number_column(data, treatment, what)
     if not np.isin(t, (0.0, 1.0)).all():

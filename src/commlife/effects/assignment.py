@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from commlife.effects._inputs import Floats, in_open_interval
+from commlife.effects._inputs import Floats, array_of, in_open_interval
 from commlife.errors import ConfigError
 
 __all__ = ["assign", "hash_share"]
@@ -57,7 +57,7 @@ def hash_share(ids: Any, *, salt: str) -> Floats:
 
 def _letters(ids: Any) -> np.ndarray[Any, np.dtype[np.uint32]]:
     """Code points of each identifier, one column a place, zeros behind the end."""
-    array = np.asarray(ids)
+    array = array_of(ids, "ids")
     if array.ndim != 1:
         raise ConfigError(f"ids must be one-dimensional; seen shape {array.shape}.")
     if array.dtype.kind == "O":

@@ -13,6 +13,7 @@ import pandas as pd
 
 from commlife._stats.multiplicity import holm
 from commlife._text import check_language, label
+from commlife.effects._inputs import column_names, one_of
 from commlife.effects._panel import OUTCOMES, Panel, Window, read_panel
 from commlife.effects._synthetic import DONOR_WINDOWS, Mixed, Placebo, against_weeks, mix, neighbours
 from commlife.errors import ConfigError, InsufficientDataError, ModelWarning
@@ -184,9 +185,9 @@ def campaign_readout(
     """
     need_log(log, "campaign_readout")
     window, lag = _checked(log, start, end, period, before, silent_after, confidence_level)
-    if by not in _BY:
-        raise ConfigError.unknown_name("campaign_readout: by", by, _BY)
-    names = () if treated is None else (treated,) if isinstance(treated, str) else tuple(treated)
+    one_of(by, "campaign_readout: by", _BY)
+    listed = () if treated is None else [treated] if isinstance(treated, str) else treated
+    names = tuple(column_names(listed, "treated", may_be_empty=True))
     if treated is not None and not names:
         raise ConfigError("treated names the communities of the campaign; None means everywhere. Seen an empty list.")
     day = day_number(as_of)
@@ -232,8 +233,8 @@ def _checked(
         raise ConfigError(
             f"before is a whole number of periods, {_LEAST_BEFORE} or more; seen {before!r} with period={period!r}."
         )
-    if isinstance(silent_after, bool) or not isinstance(silent_after, int) or silent_after < 1:
-        raise ConfigError(f"silent_after is a whole number of periods, 1 or more; seen {silent_after!r:.40}.")
+    if isinstance(silent_after, bool) or not isinstance(silent_after, int) or not 1 <= silent_after <= 10_000:
+        raise ConfigError(f"silent_after is a whole number of periods, 1 to 10,000; seen {silent_after!r:.40}.")
     if (
         isinstance(confidence_level, bool)
         or not isinstance(confidence_level, (int, float))

@@ -15,6 +15,7 @@ from commlife.effects._inputs import (
     in_open_interval,
     label_column,
     number_column,
+    place_of,
     wide_frame,
 )
 from commlife.errors import ConfigError, InsufficientDataError
@@ -238,8 +239,7 @@ def _differences(
     extra = [name for name in (covariate, denominator, cluster) if name is not None]
     data = wide_frame(frame, [treatment, outcome, *extra], what)
     labels, codes = label_column(data, treatment, what)
-    if control not in labels:
-        raise ConfigError.unknown_name(f"{what}: control", control, [str(label) for label in labels])
+    place_of(control, labels, f"{what}: control")
     if len(labels) < 2:
         raise InsufficientDataError(f"{what}: all rows are of arm {control!r}; a comparison needs a second arm.")
     y = number_column(data, outcome, what)

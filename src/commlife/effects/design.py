@@ -10,7 +10,7 @@ import pandas as pd
 
 from commlife._stats.distributions import normal_quantile, normal_tail
 from commlife._stats.multiplicity import benjamini_hochberg, holm
-from commlife.effects._inputs import float_vector, in_open_interval, whole_number, wide_frame
+from commlife.effects._inputs import float_vector, in_open_interval, one_of, whole_number, wide_frame
 from commlife.effects.comparison import compare
 from commlife.errors import ConfigError
 
@@ -79,7 +79,12 @@ def sample_size(
         raise ConfigError("no trial is large enough to find an effect of 0; give the smallest effect worth finding.")
     spread = in_open_interval(standard_deviation, "standard_deviation", 0, INFINITE)
     share = in_open_interval(treated_share, "treated_share", 0, 1)
-    needed = (_reach(power, level) * spread / size) ** 2 / (share * (1 - share))
+    needed = (_reach(power, level) * min(spread / size, 1e100)) ** 2 / (share * (1 - share))
+    if needed > 1e15:
+        raise ConfigError(
+            f"effect={effect:g} beside standard_deviation={standard_deviation:g} asks for more users than there are "
+            "people. Give the smallest effect worth finding, in the unit of the standard deviation."
+        )
     return max(math.ceil(needed - 1e-9), 4)
 
 
@@ -103,8 +108,7 @@ def adjust_pvalues(pvalues: Any, *, method: Correction = "holm") -> NDArray[np.f
         >>> adjust_pvalues([0.01, 0.04, 0.03]).tolist()
         [0.03, 0.06, 0.06]
     """
-    if method not in get_args(Correction):
-        raise ConfigError.unknown_name("method", method, get_args(Correction))
+    one_of(method, "method", get_args(Correction))
     p = float_vector(pvalues, "pvalues")
     if p.min() < 0 or p.max() > 1:
         raise ConfigError(f"p-values lie in [0, 1]; seen {p[(p < 0) | (p > 1)][0]}.")

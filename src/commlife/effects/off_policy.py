@@ -12,6 +12,7 @@ import pandas as pd
 from commlife._stats.distributions import normal_quantile
 from commlife.effects._inputs import (
     Floats,
+    column_names,
     design_matrix,
     in_open_interval,
     label_column,
@@ -133,8 +134,7 @@ def off_policy_value(
     level = in_open_interval(confidence_level, "confidence_level", 0, 1)
     folds, seed = whole_number(folds, "folds", 2), whole_number(seed, "seed", 0)
     repeats = whole_number(repeats, "repeats", 1)
-    if isinstance(covariates, str):
-        raise ConfigError(f"covariates is a list of columns; seen the string {covariates!r:.60}.")
+    covariates = column_names(covariates, "covariates", may_be_empty=True)
     given_column = isinstance(propensity, str) and propensity != "randomised"
     wanted = [treatment, outcome, *covariates]
     wanted += [policy] if isinstance(policy, str) else []

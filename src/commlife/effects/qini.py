@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 import pandas as pd
 
-from commlife.effects._inputs import Floats, float_vector
+from commlife.effects._inputs import Floats, float_vector, one_of
 from commlife.errors import ConfigError, InsufficientDataError
 
 __all__ = [
@@ -56,8 +56,7 @@ def qini(outcome: Any, treatment: Any, score: Any, *, normalize: QiniNormalizati
         >>> qini([1, 0, 1, 0], [1, 0, 0, 1], [0.5, 0.5, 0.5, 0.5])
         0.0
     """
-    if normalize not in get_args(QiniNormalization):
-        raise ConfigError.unknown_name("normalize", normalize, get_args(QiniNormalization))
+    one_of(normalize, "normalize", get_args(QiniNormalization))
     y, t, s = checked_trial(outcome, treatment, score)
     users, gain = _curve(y, t, s)
     area, n, end = _area(users, gain), float(len(y)), float(gain[-1])
@@ -102,8 +101,7 @@ def auuc(outcome: Any, treatment: Any, score: Any, *, normalize: QiniNormalizati
         >>> auuc([1, 0, 1, 0], [1, 0, 0, 1], [0.9, 0.1, 0.1, 0.5], normalize="none")
         0.625
     """
-    if normalize not in get_args(QiniNormalization):
-        raise ConfigError.unknown_name("normalize", normalize, get_args(QiniNormalization))
+    one_of(normalize, "normalize", get_args(QiniNormalization))
     y, t, s = checked_trial(outcome, treatment, score)
     users, lift = _lift(y, t, s)
     area, n, end = float(np.trapezoid(lift, users)), float(len(y)), float(lift[-1])

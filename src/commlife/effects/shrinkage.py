@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from commlife.effects._inputs import Floats, float_vector
+from commlife.effects._inputs import Floats, array_of, float_vector
 from commlife.errors import ConfigError
 
 __all__ = ["shrink"]
@@ -42,7 +42,7 @@ def shrink(estimate: Any, standard_error: Any) -> Floats:
         [2.0, 2.0]
     """
     value = float_vector(estimate, "estimate")
-    if np.ndim(standard_error) == 0:
+    if array_of(standard_error, "standard_error").ndim == 0:
         error = float_vector([standard_error], "standard_error").repeat(len(value))
     else:
         error = float_vector(standard_error, "standard_error", length=len(value))

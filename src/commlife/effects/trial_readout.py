@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -9,7 +10,15 @@ import numpy as np
 import pandas as pd
 
 from commlife._stats.multiplicity import benjamini_hochberg
-from commlife.effects._inputs import design_matrix, in_open_interval, label_column, wide_frame
+from commlife.effects._inputs import (
+    column_names,
+    design_matrix,
+    identifiers,
+    in_open_interval,
+    label_column,
+    place_of,
+    wide_frame,
+)
 from commlife.effects._readings import LEAST, Adjusted, Randomised
 from commlife.effects._trial_facts import Window, own_attribute, trial_facts
 from commlife.effects.comparison import compare, sample_ratio
@@ -18,7 +27,7 @@ from commlife.orders.calendar import Duration, Timestamp, complete_until, day_nu
 from commlife.orders.log import need_log
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
@@ -220,7 +229,7 @@ def readout(
         [['trial-5', 688, 626]]
     """
     need_log(log, "readout")
-    if assignment not in get_args(Assignment):
+    if not isinstance(assignment, str) or assignment not in get_args(Assignment):
         raise ConfigError(
             f"assignment says how the arms came about: 'randomised' or 'adjusted'; seen {assignment!r:.40}. "
             "Of users who were chosen, a difference shows who was chosen."
@@ -229,18 +238,21 @@ def readout(
     per_contact = in_open_interval(contact_cost, "contact_cost", -1e-300, 1e12)
     if margin is not None:
         in_open_interval(margin, "margin", 0, 1 + 1e-12)
+    by, covariates, coupons = (
+        column_names(given, name, may_be_empty=True)
+        for name, given in (("by", by), ("covariates", covariates), ("coupons", coupons))
+    )
     span = _checked_window(log, as_of, start, window)
     for name in ("coupon_id", "discount") if coupons and redemptions is None else ():
         log.require(name, why="reading redemptions from the log")
     names = [name for name in by if name not in ("community", "channel", "category") or name in _columns(trial)]
     wanted = [user_id, arm, *names, *covariates, *([cluster] if cluster else [])]
     data = wide_frame(trial, wanted, "readout")
-    ids = pd.Index(data[user_id].to_list())
+    ids = pd.Index(identifiers(data, user_id, "readout"))
     if ids.isna().any() or ids.has_duplicates:
         raise ConfigError(f"readout: column {user_id!r} must name each user once, and no user may be missing.")
     arms, code = label_column(data, arm, "readout")
-    if control not in arms:
-        raise ConfigError.unknown_name("readout: control", control, [str(label) for label in arms])
+    place_of(control, arms, "readout: control")
     sizes = np.bincount(code, minlength=len(arms))
     if len(arms) < 2 or sizes.min() < LEAST:
         raise InsufficientDataError(
@@ -334,6 +346,8 @@ def _checked_dealing(
     rows: list[tuple[str, float]] = []
     named = facts.assign(arm=np.array([str(label) for label in arms], dtype=object)[facts["arm"]])
     if shares is not None:
+        if not isinstance(shares, Mapping):
+            raise ConfigError(f"readout: shares maps arms to their shares; seen {shares!r:.60}.")
         ratio = {str(label): share for label, share in shares.items()}
         rows.append(("sample ratio", sample_ratio(named, treatment="arm", ratio=ratio).pvalue))
     for name in ("orders_before", "amount_before"):
@@ -359,6 +373,10 @@ def _checked_dealing(
 
 def _with_qvalues(effects: pd.DataFrame) -> pd.DataFrame:
     """p-values of the levels of one column, adjusted for their number; in all, they stay."""
+    if effects.empty:
+        raise InsufficientDataError(
+            "readout: no arm can be compared with the control. Take a longer window or more users."
+        )
     effects["qvalue"] = effects["pvalue"]
     split = effects[effects["by"].notna()]
     if len(split):

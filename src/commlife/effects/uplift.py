@@ -17,7 +17,16 @@ import pandas as pd
 from pydantic import Field
 
 from commlife._model import Fitted, FittedOn, Spec, library_version
-from commlife.effects._inputs import Floats, in_open_interval, label_column, number_column, wide_frame
+from commlife.effects._inputs import (
+    Floats,
+    check_size,
+    column_names,
+    in_open_interval,
+    label_column,
+    number_column,
+    place_of,
+    wide_frame,
+)
 from commlife.effects._learners import Shape, Trial, learn_all, predict_all, text_of
 from commlife.effects._nuisance import cross_fitted_propensity, deal_folds
 from commlife.effects.qini import qini
@@ -176,14 +185,12 @@ class Uplift(Spec):
                 "or a column of logged probabilities. A log of targeted campaigns without them shows who was targeted, "
                 "not who was changed: use adjusted_effect, or run a trial."
             )
-        if isinstance(features, str) or not features:
-            raise ConfigError(f"features is a list of at least one column; seen {features!r:.60}.")
+        features = column_names(features, "features")
         column = [propensity] if isinstance(propensity, str) and propensity not in DEALT else []
         data = wide_frame(frame, [treatment, outcome, *features, *column], WHAT)
         labels, codes = label_column(data, treatment, WHAT)
-        if control not in labels:
-            raise ConfigError.unknown_name(f"{WHAT}: control", control, [str(label) for label in labels])
-        order = [labels.index(control), *(i for i, label in enumerate(labels) if label != control)]
+        first = place_of(control, labels, f"{WHAT}: control")
+        order = [first, *(i for i in range(len(labels)) if i != first)]
         arm = np.argsort(order)[codes]
         arms = tuple(str(labels[i]) for i in order[1:])
         if not arms or np.bincount(arm, minlength=len(order)).min() < 20 * self.folds:
@@ -195,7 +202,7 @@ class Uplift(Spec):
         levels = {name: _levels(data, name) for name in features}
         x = _matrix(data, levels)
         fold = deal_folds(np.nan_to_num(x), y, arm, self.folds, self.seed)
-        if propensity == "estimated":
+        if isinstance(propensity, str) and propensity == "estimated":
             chances = _estimated(np.nan_to_num(x), arm, len(order), fold)
         else:
             chances = _chances(data, propensity, [labels[i] for i in order], arm)
@@ -328,6 +335,7 @@ def _matrix(data: nw.DataFrame[Any], levels: Mapping[str, Sequence[str] | None])
             values = series.cast(nw.Float64).fill_null(float("nan")).to_numpy().astype(np.float64)
             if np.isinf(values).any():
                 raise ConfigError(f"feature {name!r} holds infinite values. Cap them, or leave them missing.")
+            check_size(values, f"feature {name!r}")
             columns.append(values)
         else:
             texts = pd.Series(series.to_list(), dtype=object)
