@@ -5,6 +5,7 @@ from __future__ import annotations
 import duckdb
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 from hypothesis import given, settings
 
@@ -81,10 +82,10 @@ def test_cdnow_equals_sql(shared):
     np.testing.assert_allclose(table["repurchase_rate"], wanted["repurchase"], rtol=1e-12)
 
 
-@settings(max_examples=5)
+@settings(max_examples=settings.default.max_examples // 4)
 @given(testing.order_frames(min_rows=2))
 def test_groups_add_up(frame):
-    log = log_of(frame)
+    log = log_of(pl.from_pandas(frame))
     whole = cl.business_metrics(log, as_of="2025-05-01", period="month").to_frame()
     parts = cl.business_metrics(log, as_of="2025-05-01", period="month", by="community").to_frame().groupby("period")
     for name in ("gmv", "paid", "refunds", "orders", "new_payers", "units", "order_net"):
@@ -92,11 +93,11 @@ def test_groups_add_up(frame):
         np.testing.assert_allclose(parts[name].sum().loc[wanted.index], wanted, atol=1e-9)
 
 
-@settings(max_examples=5)
+@settings(max_examples=settings.default.max_examples // 4)
 @given(testing.order_frames())
 def test_money_scales(frame):
     table, tenfold = (
-        cl.business_metrics(log_of(each), as_of="2025-05-01", period="28D").to_frame()
+        cl.business_metrics(log_of(pl.from_pandas(each)), as_of="2025-05-01", period="28D").to_frame()
         for each in (frame, frame.assign(amount=frame["amount"] * 10))
     )
     for name in ("net", "aov", "arppu"):

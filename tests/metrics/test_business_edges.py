@@ -246,7 +246,7 @@ def test_a_log_cut_off_warns_only_where_new_payers_are_asked_for():
         ask(world(rows), as_of="2025-03-17", washout="7D")
 
 
-@settings(max_examples=4)
+@settings(max_examples=settings.default.max_examples // 5)
 @given(testing.order_frames(min_rows=2), st.sampled_from([None, "community"]), st.randoms(use_true_random=False))
 def test_rows_names_and_the_future_change_nothing(frame, by, rng):
     asked = {"as_of": "2025-05-01", "period": "28D", "by": by, "n_boot": 40}

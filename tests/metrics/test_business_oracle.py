@@ -161,7 +161,7 @@ def test_a_wholesale_bootstrap_agrees_with_textbook_draws_of_users(months, lines
         assert rows.loc[name, "low"] < rows.loc[name, "value"] < rows.loc[name, "high"]
 
 
-@settings(max_examples=12)
+@settings(max_examples=settings.default.max_examples // 2)
 @given(testing.order_frames(days=80), st.sampled_from(["7D", "week", "month", "1D", "45D"]), st.booleans())
 def test_activity_equals_a_loop_over_days(frame, period, grouped):
     """Windows that overlap, periods shorter and longer than a window, users in several groups."""

@@ -59,7 +59,7 @@ def by_hand(times_of, steps, until, spans, *, from_entry):
     return reached, maturing
 
 
-@settings(max_examples=12)
+@settings(max_examples=settings.default.max_examples // 2)
 @given(event_frames(), st.sampled_from(["3D", "14D", {"register": "2D", "refer": "9D"}]))
 def test_counts_equal_a_loop_over_users(events, window):
     events.loc[0, "event"] = "visit"
@@ -80,7 +80,7 @@ def test_counts_equal_a_loop_over_users(events, window):
     assert way.table["maturing"].tolist() == maturing
 
 
-@settings(max_examples=5)
+@settings(max_examples=settings.default.max_examples // 5)
 @given(event_frames(), st.randoms(use_true_random=False))
 def test_laws_of_a_funnel(events, rng):
     """Falls from step to step; rows, repeats, names of users, and what comes later change nothing; groups add up."""
@@ -107,7 +107,7 @@ def test_laws_of_a_funnel(events, rng):
     pd.testing.assert_frame_equal(parts.loc[STEPS], wanted, check_names=False)
 
 
-@settings(max_examples=12)
+@settings(max_examples=settings.default.max_examples // 2)
 @given(order_frames(days=60), event_frames())
 def test_orders_of_a_log_are_steps(frame, events):
     events.loc[0, ["event", "time"]] = ["visit", pd.Timestamp("2025-01-01")]

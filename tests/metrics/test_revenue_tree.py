@@ -50,7 +50,7 @@ def test_whole_parts_sum_and_stay_within_one(parts):
     assert all(abs(value - part) < 1 for value, part in zip(whole, parts, strict=True))
 
 
-@settings(max_examples=8)
+@settings(max_examples=settings.default.max_examples // 3)
 @given(
     testing.order_frames(min_rows=3),
     st.sampled_from([None, "community", "category"]),
@@ -72,7 +72,7 @@ def test_every_row_sums_to_the_cent_and_groups_to_the_whole(frame, by, period):
     assert tree.total["payers_after"].iloc[0] == asked["payers"].iloc[-1]
 
 
-@settings(max_examples=4)
+@settings(max_examples=settings.default.max_examples // 5)
 @given(testing.order_frames(min_rows=3), st.randoms(use_true_random=False))
 def test_names_of_users_orders_and_rows_change_nothing(frame, rng):
     frame = pd.concat([frame, frame.head(1).assign(ordered_at=pd.Timestamp("2025-01-01"))], ignore_index=True)

@@ -6,15 +6,23 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 mpl.use("Agg")
+
+import matplotlib.pyplot as plt
 
 import commlife as cl
 from commlife.metrics import days_of_stock, sell_through
 
 START = pd.Timestamp("2025-01-06")
+
+
+@pytest.fixture(autouse=True)
+def _close():
+    yield
+    plt.close("all")
 
 
 def shelf(demand, deliveries, opening=20):
@@ -36,7 +44,6 @@ def shelf(demand, deliveries, opening=20):
     return log, pd.DataFrame(stock, columns=["day", "on_hand", "received"]).assign(item_id="tea")
 
 
-@settings(max_examples=15)
 @given(st.lists(st.tuples(st.integers(0, 6), st.integers(0, 8)), min_size=21, max_size=21))
 def test_a_simulated_shelf_balances(days):
     demand, deliveries = zip(*days, strict=True)

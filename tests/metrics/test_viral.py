@@ -97,7 +97,6 @@ def frames(joined, sent):
     return users, invitations
 
 
-@settings(max_examples=12)
 @given(worlds())
 def test_counts_equal_a_loop_over_invitations(world):
     joined, sent = world
@@ -128,7 +127,7 @@ def test_counts_equal_a_loop_over_invitations(world):
         assert row[["users", "inviters", "invitations", "accepted"]].tolist() == counted[w]
 
 
-@settings(max_examples=6)
+@settings(max_examples=settings.default.max_examples // 4)
 @given(worlds(), st.randoms(use_true_random=False))
 def test_rows_names_and_the_future_change_nothing(world, rng):
     users, sent = frames(*world)
