@@ -405,3 +405,28 @@ def test_groceries_condensed_agree_with_a_peer(shared, keep, target):
     ours = as_dict(frequent_itemsets(baskets, min_count=20, keep=keep))
     theirs = {tuple(sorted(i)): count for i, count in fim.eclat(baskets, target=target, supp=-20, zmin=1, report="a")}
     assert ours == theirs
+
+
+@pytest.mark.parametrize("kind", [np.int64, np.uint8, np.float32, float, str, object])
+@pytest.mark.parametrize("in_order", [True, False])
+def test_columns_of_any_kind_are_read_alike(kind, in_order):
+    """Lines of one basket together or apart, in numbers or in text: an item is counted by its value alone."""
+    rng = np.random.default_rng(11)
+    basket = rng.integers(0, 40, 300)
+    lines = pd.DataFrame({"basket": np.sort(basket) if in_order else basket, "item": rng.integers(1, 9, 300)})
+    of_lists = [sorted(set(items)) for _, items in lines.groupby("basket")["item"]]
+    wanted = {
+        tuple(kind(item) if kind is not object else item for item in items): count
+        for items, count in frequent_itemsets(of_lists, min_count=3).to_frame()[["itemset", "count"]].to_numpy()
+    }
+    found = frequent_itemsets(lines.astype(kind), min_count=3).to_frame()
+    assert dict(zip(found["itemset"], found["count"], strict=True)) == wanted
+    assert {type(item) for items in found["itemset"] for item in items} <= {int, float, str}
+
+
+def test_a_missing_number_is_a_fault_wherever_it_stands():
+    lines = pd.DataFrame({"basket": [1.0, 1.0, np.nan, np.nan, 2.0, 2.0], "item": [1.0, 1.0, 1.0, 1.0, 1.0, 1.0]})
+    with pytest.raises(SchemaError, match="basket: null, 2 rows, first at row 2"):
+        frequent_itemsets(lines, min_count=1)
+    with pytest.raises(SchemaError, match="null, 2 rows, first at row 2"):
+        frequent_itemsets(lines, basket="item", item="basket", min_count=1)
