@@ -78,7 +78,7 @@ lint: $(VENV)/.dev
 types: $(VENV)/.dev
 	$(BIN)/mypy
 	@# What a host's checker infers from our calls, and refuses: each line of that file is a test.
-	$(BIN)/mypy tests/typing/host.py
+	MYPYPATH=src $(BIN)/mypy --config-file tests/typing/mypy.ini tests/typing/host.py
 	$(BIN)/pyright --pythonpath $(BIN)/python tests/typing/host.py
 	@# Completeness is judged of the package as hosts install it: pyright does not follow an editable one.
 	@rm -rf $(VENV)/.typed && $(BIN)/python -m pip install --quiet --no-deps --target $(VENV)/.typed .

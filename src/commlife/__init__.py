@@ -184,9 +184,9 @@ if TYPE_CHECKING:
     from commlife.value import holdout_check as holdout_check
     from commlife.value import lifetime_value as lifetime_value
     from commlife.value import profile_intervals as profile_intervals
+    from commlife.value import spend_check as spend_check
     from commlife.value import tracking_check as tracking_check
     from commlife.value import value_totals as value_totals
-    from commlife.value.spend_check import spend_check as spend_check
 
 _HOMES = {
     "errors": (
@@ -394,15 +394,17 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = sorted([*_HOME_OF, *_ROOMS])  # noqa: PLE0605  (one list of names, kept in _HOMES)
 
 
-def __getattr__(name: str) -> Any:
-    if name in _HOME_OF:
-        value = getattr(importlib.import_module(f"commlife.{_HOME_OF[name]}"), name)
-    elif name in _ROOMS:
-        value = importlib.import_module(f"commlife.{name}")
-    else:
-        raise AttributeError(f"module 'commlife' has no attribute {name!r}")
-    globals()[name] = value
-    return value
+if not TYPE_CHECKING:  # a type checker knows the names from above, and refuses all others
+
+    def __getattr__(name: str) -> Any:
+        if name in _HOME_OF:
+            value = getattr(importlib.import_module(f"commlife.{_HOME_OF[name]}"), name)
+        elif name in _ROOMS:
+            value = importlib.import_module(f"commlife.{name}")
+        else:
+            raise AttributeError(f"module 'commlife' has no attribute {name!r}")
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:

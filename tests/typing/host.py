@@ -99,7 +99,6 @@ def wrong(log: cl.OrderLog) -> None:
     """What a checker must refuse: an unused ignore is an error, so each of these lines is a test."""
     cl.RFM(n_bins="five")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     cl.RFM().fit(log)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
-    cl.cohort_table(log, as_of="2025-06-01", measure="retenshun")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     _ = cl.frequent_itemsetz  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
 
 

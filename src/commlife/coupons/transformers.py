@@ -6,7 +6,7 @@ This module imports scikit-learn; nothing else in the library imports this modul
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pandas as pd
@@ -36,8 +36,26 @@ def _frame(given: Any) -> pd.DataFrame:
     return pd.DataFrame(array, columns=[f"x{i}" for i in range(array.shape[1])])
 
 
-class _Coded(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+if TYPE_CHECKING:
+
+    class _Transformer:
+        """What scikit-learn's bases give, with types; they have none themselves."""
+
+        def fit_transform(self, X: Any, y: Any = None, **fit_params: Any) -> Any: ...
+        def get_params(self, deep: bool = True) -> dict[str, Any]: ...  # noqa: FBT001, FBT002  (scikit-learn's own)
+        def set_params(self, **params: Any) -> Self: ...
+        def set_output(self, *, transform: str | None = None) -> Self: ...
+
+else:
+
+    class _Transformer(TransformerMixin, BaseEstimator):
+        """scikit-learn's own bases."""
+
+
+class _Coded(_Transformer):
     """Codes of each column, as zeros and ones."""
+
+    feature_names_in_: Any
 
     def fit(self, X: Any, y: Any = None) -> Self:
         """Learn the coding."""
@@ -86,7 +104,9 @@ class Buckets(_Coded):
         self.n_buckets = n_buckets
 
     def _learn(self, frame: pd.DataFrame) -> None:
-        self.edges_ = [bucket_edges(frame[name].to_numpy(np.float64), self.n_buckets) for name in frame.columns]
+        self.edges_: list[Any] = [
+            bucket_edges(frame[name].to_numpy(np.float64), self.n_buckets) for name in frame.columns
+        ]
 
     def _codes(self, frame: pd.DataFrame) -> list[tuple[Any, int]]:
         columns = (frame[name].to_numpy(np.float64) for name in frame.columns)
@@ -118,7 +138,7 @@ class Vocabulary(_Coded):
         self.max_levels = max_levels
 
     def _learn(self, frame: pd.DataFrame) -> None:
-        self.levels_ = [
+        self.levels_: list[Any] = [
             vocabulary(frame[name].astype(object), min_count=self.min_count, most=self.max_levels)
             for name in frame.columns
         ]
@@ -150,7 +170,7 @@ class Crossed(_Coded):
         if frame.shape[1] != 2:
             raise ConfigError(f"Crossed takes two columns of codes; seen {frame.shape[1]}.")
         left, right = (frame[name].to_numpy(np.intp) for name in frame.columns)
-        self.pairs_ = crossed_pairs(left, right, min_count=self.min_count)
+        self.pairs_: Any = crossed_pairs(left, right, min_count=self.min_count)
 
     def _codes(self, frame: pd.DataFrame) -> list[tuple[Any, int]]:
         left, right = (frame[name].to_numpy(np.intp) for name in frame.columns)

@@ -162,15 +162,17 @@ class Matching:
         self.history = history
         self.windows = windows
         self.contacts = contacts
-        self.facts = np.full((len(contacts), 3), np.nan)
+        self.facts: NDArray[np.float64] = np.full((len(contacts), 3), np.nan)
         user = contacts["user"].to_numpy()
         known = user >= 0
         if known.any():
             self.facts[known] = self._facts(user[known], contacts["day"].to_numpy()[known])
         judged = contacts["judged"].to_numpy(dtype=bool)
-        self.usable = judged & known & np.isfinite(self.facts[:, 0])
+        self.usable: NDArray[np.bool_] = judged & known & np.isfinite(self.facts[:, 0])
         orders = np.sort(self.facts[self.usable, 2])
-        self.parts = np.unique(np.quantile(orders, np.arange(1, _PARTS) / _PARTS)) if len(orders) else np.zeros(0)
+        self.parts: NDArray[np.float64] = (
+            np.unique(np.quantile(orders, np.arange(1, _PARTS) / _PARTS)) if len(orders) else np.zeros(0)
+        )
         self.cells: list[dict[str, Any]] = []
         #: Of each day: how many contacts found controls, how many payers were left alone, the sums of their facts.
         self.alone: list[tuple[int, int, NDArray[np.float64]]] = []

@@ -43,16 +43,16 @@ class Ground:
         self.at = checkpoints
         self.min_orders = min_orders
         day = checkpoints.as_of
-        self.counting = log._orders(day).filter(nw.col("counts"))
+        self.counting: Plan = log._orders(day).filter(nw.col("counts"))
         if log.has("community"):
             home = own_attributes(log, day, "community").rename({"community": "_home"})
         else:
             home = payers(log, day).select("user_id", nw.lit("all").alias("_home"))
-        self.home = _engine.settle(home)
+        self.home: Plan = _engine.settle(home)
         each = self.counting.select("user_id", "day").with_columns(nw.lit(1).cast(nw.Int64).alias("of"))
-        self.orders = _engine.settle(checkpoints.rolled(each, ["user_id"], ["of"]))
-        self.bases = _engine.settle(self.summed(each, ["_home"], ["of"]))
-        self.all = _engine.settle(_totals(self.bases, ["k"], ["of"]))
+        self.orders: Plan = _engine.settle(checkpoints.rolled(each, ["user_id"], ["of"]))
+        self.bases: Plan = _engine.settle(self.summed(each, ["_home"], ["of"]))
+        self.all: Plan = _engine.settle(_totals(self.bases, ["k"], ["of"]))
 
     def summed(self, rows: Plan, keys: Sequence[str], sums: Sequence[str]) -> Plan:
         """Sums over communities (``_home``) and checkpoints; users of no community stand for themselves."""

@@ -137,11 +137,14 @@ class CovariateLikelihood:
             raise InsufficientDataError(
                 "the covariates follow from one another (such as a 0/1 column for every level): leave one out."
             )
-        self.kernel, self.histories, self.scale = kernel, histories, scale
-        self.sign = np.array([effect.sign for effect, _ in effects])
-        self.target = np.array([effect.parameter for effect, _ in effects], dtype=np.intp)
-        self.mean, self.sd = mean[list(columns)], sd[list(columns)]
-        self.standard = ((design.values - mean) / sd)[:, list(columns)].T
+        self.kernel: Kernel = kernel
+        self.histories: Histories = histories
+        self.scale: float = scale
+        self.sign: Array = np.array([effect.sign for effect, _ in effects])
+        self.target: Index = np.array([effect.parameter for effect, _ in effects], dtype=np.intp)
+        self.mean: Array = mean[list(columns)]
+        self.sd: Array = sd[list(columns)]
+        self.standard: Array = ((design.values - mean) / sd)[:, list(columns)].T
 
     def parameters(self, vector: Array) -> Array:
         """Parameters of each stratum."""

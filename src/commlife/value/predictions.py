@@ -31,14 +31,16 @@ class Predictions:
     """
 
     def __init__(self, kernel: Kernel, p: Array, unit: float, summary: Summary, stratum: Index | None = None) -> None:
-        self.kernel, self.unit = kernel, unit
-        self.histories = Histories.of(summary, stratum)
+        self.kernel: Kernel = kernel
+        self.unit: float = unit
+        self.histories: Histories = Histories.of(summary, stratum)
         self._set(p)
 
     def _set(self, p: Array) -> None:
         h = self.histories
-        self.p = of_strata(p, h.here_stratum)
-        self.x, self.T = h.here_x, h.here_T / self.unit
+        self.p: list[Array] = of_strata(p, h.here_stratum)
+        self.x: Array = h.here_x
+        self.T: Array = h.here_T / self.unit
         here = self.kernel.here(self.p, self.x, self.T).value
         gone = self.kernel.gone(of_strata(p, h.gone_stratum), h.gone_x, h.gone_t / self.unit).value
         alive = self.kernel.alive(self.p, self.x, self.T)
