@@ -197,8 +197,10 @@ def test_tracking_says_what_it_needs(log: OrderLog, cdnow: pd.DataFrame) -> None
         tracking_check(BetaGeo().fit(cdnow), log, as_of="1998-07-01")
     with pytest.raises(ConfigError, match="not before the day of the fit"):
         tracking_check(bg, log, as_of="1997-09-01")
-    with pytest.raises(ConfigError, match="takes a fitted"):
+    with pytest.raises(ConfigError, match="takes an OrderLog"):
         tracking_check(bg, cdnow, as_of="1997-09-01")
+    with pytest.raises(ConfigError, match="takes a fitted"):
+        tracking_check(BetaGeo(), log, as_of="1997-09-01")
     with pytest.raises(InsufficientDataError, match="no complete period"):
         tracking_check(bg, log, as_of="1998-07-01", period="999D")
     assert "none after" in repr(tracking_check(bg, log, as_of="1997-10-01"))

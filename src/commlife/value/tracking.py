@@ -112,12 +112,10 @@ def tracking_check(
         np.int64(8)
     """
     need_log(log, "tracking_check")
-    from commlife.orders import OrderLog as Log
-
-    if not isinstance(fitted, FittedPurchaseModel) or not isinstance(log, Log):
+    if not isinstance(fitted, FittedPurchaseModel):
         raise ConfigError(
-            "tracking_check takes a fitted BetaGeo, ModifiedBetaGeo or ParetoNBD and the OrderLog; seen "
-            f"{type(fitted).__name__} and {type(log).__name__}."
+            "tracking_check takes a fitted BetaGeo, ModifiedBetaGeo or ParetoNBD; seen a "
+            f"{type(fitted).__name__}. Fit one on the log first."
         )
     step, until = Duration(period).days, day_number(as_of)
     if fitted.fitted_on.as_of is None:
