@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from commlife._stats.wilson import wilson_interval
+from commlife._text.notebook import Shown
 from commlife.basket._baskets import codes_of_labels
 from commlife.basket._orders import check_log, finest_level, item_names, order_items
 from commlife.basket.itemsets import codes_of
@@ -24,7 +25,7 @@ __all__ = ["AttachRate", "attach_rate"]
 
 
 @dataclass(frozen=True, slots=True)
-class AttachRate:
+class AttachRate(Shown):
     """How often the add-on goes with the anchor.
 
     Attributes:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
+from commlife._text.notebook import Shown
 from commlife.basket._orders import check_log, dated_baskets
 from commlife.basket._thresholds import whole_number
 from commlife.basket.cross_sell import offers
@@ -35,7 +36,7 @@ MODELS = ("rules", "rules, then popular", "popular", "item-item cosine")
 
 
 @dataclass(frozen=True, eq=False)
-class CrossSellEvaluation:
+class CrossSellEvaluation(Shown):
     """How often an item taken out of a later basket is among the first ``k`` offers for the rest.
 
     Attributes:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from commlife._text.notebook import Shown
 from commlife.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ __all__ = ["ItemsetsByGroup"]
 
 
 @dataclass(frozen=True, eq=False)
-class ItemsetsByGroup:
+class ItemsetsByGroup(Shown):
     """Frequent itemsets, mined in each group apart.
 
     Attributes:
@@ -46,9 +47,6 @@ class ItemsetsByGroup:
         total = sum(map(len, self.sets.values()))
         rest = f", {self.n_nameless:,} baskets without one" if self.n_nameless else ""
         return f"ItemsetsByGroup({len(self.sets):,} groups by {self.by}{rest}; {total:,} itemsets)"
-
-    def _repr_html_(self) -> str:
-        return f"<p>{self!r}</p>{self.to_frame().head(10).to_html(index=False)}"
 
     def to_frame(self) -> pd.DataFrame:
         """The frames of all groups one below the other, the group in the first column, then ``baskets``, its size."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import pandas as pd
 
+from commlife._text.notebook import Shown
 from commlife.basket._condensed import condense
 from commlife.basket._trie import levels_of
 from commlife.errors import ConfigError
@@ -27,7 +28,7 @@ __all__ = ["FrequentItemsets", "codes_of", "set_of"]
 
 
 @dataclass(frozen=True, eq=False)
-class FrequentItemsets:
+class FrequentItemsets(Shown):
     """The itemsets that at least ``min_count`` baskets hold.
 
     Inside, an itemset takes 12 bytes; :meth:`to_frame` makes the table that people read.
@@ -76,9 +77,6 @@ class FrequentItemsets:
             share = self.min_count / self._total
             least = f"at least {share:.3g} of the {self.weight} of {self.n_baskets:,} baskets"
         return f"FrequentItemsets({len(self):,} {kind}itemsets in {least}, up to {len(self._levels)} items)"
-
-    def _repr_html_(self) -> str:
-        return f"<p>{self!r}</p>{self.to_frame().head(10).to_html(index=False)}"
 
     @property
     def total_weight(self) -> float | None:

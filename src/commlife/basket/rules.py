@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from commlife._stats.multiplicity import benjamini_hochberg, holm
+from commlife._text.notebook import Shown
 from commlife.basket._measures import MEASURES, chi_squared_p, fisher_p, measure
 from commlife.basket._pruning import implied, interest, unproductive
 from commlife.basket._splits import Splits, all_splits, least_counts
@@ -36,7 +37,7 @@ ADJUSTMENTS = {"holm": holm, "bh": benjamini_hochberg}
 
 
 @dataclass(frozen=True, eq=False)
-class AssociationRules:
+class AssociationRules(Shown):
     """Rules from antecedent to consequent, the surest first.
 
     Inside, a rule takes 12 bytes: its itemset, its antecedent and its consequent; :meth:`to_frame` makes the table.
@@ -151,9 +152,6 @@ class AssociationRules:
         if kind == "scatter":
             return figures.rule_scatter(self, label=5 if label is None else label, ax=ax, lang=lang)
         return figures.rule_network(self, label=20 if label is None else label, ax=ax, lang=lang)
-
-    def _repr_html_(self) -> str:
-        return f"<p>{self!r}</p>{self.to_frame().head(10).to_html(index=False)}"
 
 
 def association_rules(

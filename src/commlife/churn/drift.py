@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from commlife._text.notebook import Shown
+
 __all__ = ["Drift", "drift_table", "profile"]
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
@@ -21,7 +23,7 @@ _SHARED = "community_"
 
 
 @dataclass(frozen=True)
-class Drift:
+class Drift(Shown):
     """How far today's users are from those that the model learned from.
 
     Attributes:
@@ -31,6 +33,9 @@ class Drift:
 
     frame: pd.DataFrame
     advice: str
+
+    def __repr__(self) -> str:
+        return f"Drift({len(self.frame)} features. {self.advice})"
 
     def to_frame(self) -> pd.DataFrame:
         """The frame."""

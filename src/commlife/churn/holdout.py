@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from commlife._text.notebook import Shown
 from commlife.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -141,7 +142,7 @@ class Holdout:
 
 
 @dataclass(frozen=True, eq=False)
-class Profit:
+class Profit(Shown):
     """What contacting the riskiest users would have brought on the test snapshot, by the caller's own costs.
 
     Attributes:

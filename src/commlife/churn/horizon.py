@@ -11,6 +11,7 @@ import pandas as pd
 
 from commlife import _engine
 from commlife._engine import NONE_BEFORE
+from commlife._text.notebook import Shown
 from commlife.errors import ConfigError, InsufficientDataError
 from commlife.orders.calendar import Timestamp, day_number
 from commlife.orders.log import need_log
@@ -26,7 +27,7 @@ _LEAST_RETURNS = 100
 
 
 @dataclass(frozen=True)
-class SuggestedHorizon:
+class SuggestedHorizon(Shown):
     """A horizon and the curve it was read from.
 
     Attributes:
@@ -42,6 +43,9 @@ class SuggestedHorizon:
     comes_back_later: float
     curve: pd.DataFrame
     sentence: str
+
+    def __repr__(self) -> str:
+        return f"SuggestedHorizon({self.horizon}. {self.sentence})"
 
     def to_frame(self) -> pd.DataFrame:
         """The curve."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import pandas as pd
 
+from commlife._text.notebook import Shown
 from commlife.churn.catalogue import CATALOGUE, Feature
 from commlife.churn.lever_words import lever_sentence
 from commlife.churn.panel import Panel, row_order
@@ -43,7 +44,7 @@ _OURS = {feature.name for feature in CATALOGUE}
 
 
 @dataclass(frozen=True, repr=False)
-class LeverEffect:
+class LeverEffect(Shown):
     """An adjusted effect of a lever on the probability of silence, and how far it can be trusted.
 
     Attributes:

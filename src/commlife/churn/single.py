@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from commlife._text.notebook import Shown
 from commlife.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ __all__ = ["SingleExplanation", "feature_row"]
 
 
 @dataclass(frozen=True)
-class SingleExplanation:
+class SingleExplanation(Shown):
     """One user's forecast, taken apart.
 
     Attributes:

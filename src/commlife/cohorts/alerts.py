@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from commlife._stats.multiplicity import benjamini_hochberg
+from commlife._text.notebook import Shown
 from commlife.cohorts._expectation import expect
 from commlife.cohorts.table import CohortTable
 from commlife.errors import ConfigError, InsufficientDataError
@@ -43,7 +44,7 @@ _WEIGHT_OF_NEXT_AGE = 0.25
 
 
 @dataclass(frozen=True, slots=True)
-class RetentionAlerts:
+class RetentionAlerts(Shown):
     """The newest cells that are out of line, most certain first.
 
     Attributes:
@@ -71,9 +72,6 @@ class RetentionAlerts:
         drops = int((frame["direction"] == "drop").sum())
         told = f"{_counted(drops, 'drop')}, {_counted(len(frame) - drops, 'rise')}"
         return f"RetentionAlerts({told} in {_counted(len(self.tested), 'cell')}, q <= {self.level})"
-
-    def _repr_html_(self) -> str:
-        return f"<p>{self!r}</p>" + self.to_frame().to_html(index=False)
 
     def to_frame(self) -> pd.DataFrame:
         """The alerts alone: the rows of ``tested`` with ``q_value`` up to ``level``, smallest first."""

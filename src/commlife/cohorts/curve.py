@@ -10,6 +10,7 @@ import pandas as pd
 from scipy import optimize
 from scipy.special import betaln
 
+from commlife._text.notebook import Shown
 from commlife.cohorts.table import CohortTable
 from commlife.errors import ConfigError, InsufficientDataError
 
@@ -27,7 +28,7 @@ _Z = 1.959963984540054
 
 
 @dataclass(frozen=True, slots=True)
-class RetentionCurve:
+class RetentionCurve(Shown):
     """Curves by group, seen and projected.
 
     Attributes:

@@ -11,6 +11,7 @@ import pandas as pd
 from pydantic import Field, model_validator
 
 from commlife._model import Fitted, FittedOn, Spec, library_version
+from commlife._text.notebook import Shown
 from commlife.cohorts._history import check_evidence, read_history
 from commlife.cohorts._optimum import Response, Solution, cheapest, largest
 from commlife.cohorts.drivers import Outcome, Scaling, fit_outcomes
@@ -188,7 +189,7 @@ def _nested(values: Floats) -> tuple[tuple[float, ...], ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class GrowthPlan:
+class GrowthPlan(Shown):
     """What to spend where, and what that is expected to bring in a period.
 
     Attributes:

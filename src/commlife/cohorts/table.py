@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from commlife._text.notebook import in_notebook
 from commlife.cohorts._cells import Asked, Cells, count_cells, warn_of_truncation
 from commlife.cohorts._given import label_plan
 from commlife.cohorts._grid import finish, with_rates
@@ -57,7 +58,7 @@ class CohortTable:
         )
 
     def _repr_html_(self) -> str:
-        return f"<p>{self!r}</p>" + self.wide("rate").to_html(float_format=lambda rate: f"{rate:.1%}", na_rep="")
+        return in_notebook(self, self.wide("rate"), number="{:.1%}".format, index=True)
 
     def to_frame(self) -> pd.DataFrame:
         """The long table, a copy of ``cells``."""

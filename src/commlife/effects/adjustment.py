@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from commlife._stats.distributions import normal_pvalue, normal_quantile
+from commlife._text.notebook import Shown
 from commlife.effects._inputs import (
     Floats,
     column_names,
@@ -45,7 +46,7 @@ MAX_TRIMMED, MAX_IMBALANCE = 0.05, 0.1
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class AdjustedEffect:
+class AdjustedEffect(Shown):
     """An adjusted difference in means, and what it rests on.
 
     Attributes:

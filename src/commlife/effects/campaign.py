@@ -13,6 +13,7 @@ import pandas as pd
 
 from commlife._stats.multiplicity import holm
 from commlife._text import check_language, label
+from commlife._text.notebook import in_notebook
 from commlife.effects._inputs import column_names, one_of
 from commlife.effects._panel import OUTCOMES, Panel, Window, read_panel
 from commlife.effects._synthetic import DONOR_WINDOWS, Mixed, Placebo, against_weeks, mix, neighbours
@@ -74,7 +75,7 @@ class CampaignReadout:
         return f"CampaignReadout({', '.join(parts)}; against {self.basis})"
 
     def _repr_html_(self) -> str:
-        return f"<p>{self!r}</p>" + self.effects.to_html(index=False)
+        return in_notebook(self, self.effects)
 
     def to_frame(self) -> pd.DataFrame:
         """The effects, a copy."""

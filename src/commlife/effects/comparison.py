@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from commlife._stats.distributions import chi_square_tail, student_pvalue, student_quantile
+from commlife._text.notebook import Shown
 from commlife.effects._inputs import (
     Floats,
     fault,
@@ -319,7 +320,7 @@ def difference(arms: tuple[_Arm, _Arm], cluster: NDArray[np.intp] | None, what: 
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class SampleRatio:
+class SampleRatio(Shown):
     """Do the arms' sizes fit the shares that were meant?
 
     Attributes:

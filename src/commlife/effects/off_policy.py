@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from commlife._stats.distributions import normal_quantile
+from commlife._text.notebook import Shown
 from commlife.effects._inputs import (
     Floats,
     column_names,
@@ -32,7 +33,7 @@ __all__ = ["OffPolicyValue", "off_policy_value"]
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class OffPolicyValue:
+class OffPolicyValue(Shown):
     """The mean outcome that a policy would have had, three ways, and how much of the log speaks to it.
 
     Attributes:

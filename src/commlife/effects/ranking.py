@@ -10,6 +10,7 @@ import pandas as pd
 
 from commlife._stats.distributions import student_quantile
 from commlife._stats.wilson import wilson_interval
+from commlife._text.notebook import Shown
 from commlife.effects._inputs import Floats, in_open_interval, whole_number
 from commlife.effects._resampling import from_the_top, poisson_weights, running_sums
 from commlife.effects.qini import (
@@ -34,7 +35,7 @@ POINTS = 200
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Ranking:
+class Ranking(Shown):
     """How well a score ranks, with intervals from resampled users.
 
     Attributes:
@@ -98,9 +99,6 @@ class Ranking:
             f"{self.negative_share:.1%} predicted to be harmed, "
             f"{self.users:,} users)"
         )
-
-    def _repr_html_(self) -> str:
-        return str(self.to_frame().to_html(index=False))
 
 
 def rank_quality(

@@ -10,6 +10,7 @@ import pandas as pd
 from pydantic import Field, model_validator
 
 from commlife._model import Spec
+from commlife._text.notebook import Shown
 from commlife.effects._inputs import label_column, whole_number, wide_frame
 from commlife.effects.assignment import hash_share
 from commlife.effects.comparison import sample_ratio
@@ -46,7 +47,7 @@ class Guardrail(Spec):
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class RolloutDecision:
+class RolloutDecision(Shown):
     """What to do now, and why.
 
     Attributes:

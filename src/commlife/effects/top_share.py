@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self
 import numpy as np
 import pandas as pd
 
+from commlife._text.notebook import in_notebook
 from commlife.effects._inputs import Floats, in_open_interval, whole_number
 from commlife.effects._resampling import from_the_top, poisson_weights, running_sums
 from commlife.effects.qini import checked_trial
@@ -82,7 +83,7 @@ class UpliftAt(float):
         )
 
     def _repr_html_(self) -> str:
-        return str(self.to_frame().to_html(index=False))
+        return in_notebook(self, self.to_frame())
 
 
 def uplift_at(

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from commlife._stats.multiplicity import benjamini_hochberg
+from commlife._text.notebook import in_notebook
 from commlife.effects._inputs import (
     column_names,
     design_matrix,
@@ -139,8 +140,8 @@ class Readout:
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        head = f"<p>{self.assignment}, {self.start} to {self.end}</p>"
-        return head + str(self.money[self.money["by"].isna()].drop(columns=["by", "level"]).to_html(index=False))
+        whole = self.money[self.money["by"].isna()].drop(columns=["by", "level"])
+        return in_notebook(f"{self.assignment}, {self.start} to {self.end}", whole)
 
 
 def _line(row: dict[Any, Any]) -> str:

@@ -13,6 +13,7 @@ import pandas as pd
 from commlife import _engine
 from commlife._figures.fonts import written
 from commlife._text import check_language
+from commlife._text.notebook import in_notebook
 from commlife.errors import ConfigError, InsufficientDataError
 from commlife.metrics._activity import MONTH_DAYS, WINDOWS, activity_sums, user_days
 from commlife.metrics._arguments import Faults, check_group, check_log, whole_number
@@ -78,7 +79,7 @@ class BusinessMetrics:
         shown = self.table[self.table["complete"]].tail(8)
         keys = ["period", *([] if self.by is None else [self.by])]
         turned = shown.drop(columns="complete").set_index(keys).T
-        return f"<p>{self!r}</p>" + turned.to_html(float_format=lambda value: f"{value:,.4g}", na_rep="")
+        return in_notebook(self, turned, index=True)
 
     def to_frame(self, lang: str | None = None) -> pd.DataFrame:
         """The table, a copy.

@@ -14,6 +14,7 @@ from scipy import special
 from commlife import _engine
 from commlife._figures.fonts import written
 from commlife._text import check_language
+from commlife._text.notebook import in_notebook
 from commlife.errors import ConfigError, InsufficientDataError, ModelWarning
 from commlife.metrics._arguments import Faults, check_log, whole_number
 from commlife.metrics._plans import Asked, with_units
@@ -67,7 +68,7 @@ class PriceElasticity:
         )
 
     def _repr_html_(self) -> str:
-        return f"<p>{self!r}</p>" + self.table.head(15).to_html(index=False, float_format="{:.3g}".format)
+        return in_notebook(self, self.table.head(15), number="{:.3g}".format)
 
     def to_frame(self) -> pd.DataFrame:
         """The table, a copy."""

@@ -17,6 +17,7 @@ from commlife import _engine
 from commlife._figures.fonts import written
 from commlife._stats.wilson import wilson_interval
 from commlife._text import check_language
+from commlife._text.notebook import in_notebook
 from commlife.errors import ConfigError, InsufficientDataError, ModelWarning
 from commlife.features.users import own_attributes
 from commlife.metrics._arguments import Faults, check_group
@@ -68,7 +69,7 @@ class Funnel:
         return f"Funnel({way}{by}, window={self.window}, {counts['maturing'].iloc[0]:,} maturing, as_of={self.as_of})"
 
     def _repr_html_(self) -> str:
-        return f"<p>{self!r}</p>" + self.table.to_html(index=False, float_format="{:.3g}".format, na_rep="")
+        return in_notebook(self, self.table, number="{:.3g}".format)
 
     def to_frame(self) -> pd.DataFrame:
         """The table, a copy."""

@@ -15,6 +15,7 @@ import pandas as pd
 from commlife import _engine
 from commlife._figures.fonts import written
 from commlife._text import check_language, label
+from commlife._text.notebook import in_notebook
 from commlife.errors import InsufficientDataError
 from commlife.metrics._arguments import Faults, check_group, check_log, whole_number
 from commlife.metrics._plans import Asked
@@ -89,7 +90,7 @@ class RevenueTree:
         return f"RevenueTree({self.period}{by}: {self.sentence()})"
 
     def _repr_html_(self) -> str:
-        return f"<p>{self.sentence()}</p>" + self.table.head(12).to_html(index=False, float_format="{:,.2f}".format)
+        return in_notebook(self.sentence(), self.table.head(12), number="{:,.2f}".format)
 
     def to_frame(self) -> pd.DataFrame:
         """The table, a copy."""

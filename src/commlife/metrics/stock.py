@@ -12,6 +12,7 @@ import pandas as pd
 from commlife import _engine
 from commlife._figures.fonts import written
 from commlife._text import check_language
+from commlife._text.notebook import in_notebook
 from commlife.errors import ConfigError, SchemaError
 from commlife.metrics._arguments import Faults, check_log, whole_number
 from commlife.metrics._host import read_table
@@ -48,7 +49,7 @@ class StockTable:
         return f"StockTable({self.kind}, {len(self.table):,} rows, as_of={self.as_of})"
 
     def _repr_html_(self) -> str:
-        return f"<p>{self!r}</p>" + self.table.head(20).to_html(index=False, float_format="{:.3g}".format, na_rep="")
+        return in_notebook(self, self.table.head(20), number="{:.3g}".format)
 
     def to_frame(self) -> pd.DataFrame:
         """The table, a copy."""

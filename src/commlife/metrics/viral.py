@@ -13,6 +13,7 @@ from commlife import _engine
 from commlife._figures.fonts import written
 from commlife._stats.wilson import wilson_interval
 from commlife._text import check_language
+from commlife._text.notebook import in_notebook
 from commlife.errors import ConfigError, InsufficientDataError
 from commlife.metrics._arguments import Faults, whole_number
 from commlife.metrics._host import MICROSECONDS_A_DAY, read_events
@@ -84,7 +85,7 @@ class KFactor:
         )
 
     def _repr_html_(self) -> str:
-        return f"<p>{self!r}</p>" + self.table.tail(12).to_html(index=False, float_format="{:.3g}".format, na_rep="")
+        return in_notebook(self, self.table.tail(12), number="{:.3g}".format)
 
     def to_frame(self) -> pd.DataFrame:
         """The table, a copy."""

@@ -12,6 +12,7 @@ import pandas as pd
 
 from commlife import _engine
 from commlife._stats.wilson import wilson_interval
+from commlife._text.notebook import Shown
 from commlife.errors import ConfigError
 from commlife.features.flows import NEW, NEXT, activity_runs
 from commlife.features.users import payers
@@ -119,7 +120,7 @@ _LISTS = {
 
 
 @dataclass(frozen=True)
-class ContactLists:
+class ContactLists(Shown):
     """The lists of a period's routine, each in the input's own kind of frame.
 
     Attributes:
@@ -142,9 +143,6 @@ class ContactLists:
     def to_frame(self) -> pd.DataFrame:
         """The sizes of the lists."""
         return self.table.copy()
-
-    def _repr_html_(self) -> str:
-        return f"<p>{self!r}</p>" + self.table.to_html(index=False, float_format="{:,.4g}".format, na_rep="")
 
     def __repr__(self) -> str:
         told = ", ".join(f"{row.users:,} {row.list}" for row in self.table.itertuples())

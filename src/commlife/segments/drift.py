@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from commlife._text.notebook import Shown
 from commlife.errors import InsufficientDataError
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ SHIFTED, REFIT = 0.1, 0.25
 
 
 @dataclass(frozen=True, slots=True)
-class Drift:
+class Drift(Shown):
     """The population stability index of each dimension, and the shares behind it.
 
     Attributes:
@@ -42,9 +43,6 @@ class Drift:
     def needs_refit(self) -> bool:
         """Whether a dimension's verdict is to refit."""
         return bool((self.table["verdict"] == "refit").any())
-
-    def _repr_html_(self) -> str:
-        return f"<p>{self!r}</p>" + self.table.to_html(index=False, float_format="{:,.4g}".format, na_rep="")
 
     def __repr__(self) -> str:
         rows = (f"{row.dimension} {row.psi:.3f} {row.verdict}" for row in self.table.itertuples())

@@ -11,6 +11,7 @@ from pydantic import model_validator
 from scipy import linalg, special
 
 from commlife._model import Fitted, _Plain
+from commlife._text.notebook import in_notebook
 from commlife.errors import ConfigError
 from commlife.features.behaviour import behaviours
 from commlife.orders.calendar import Timestamp, day_number
@@ -205,7 +206,7 @@ class FittedBehaviourTypes(Fitted):
         return draw_types(self, ax)
 
     def _repr_html_(self) -> str:
-        return f"<p>{self!r}</p>" + self.table.to_html(index=False, float_format="{:,.4g}".format, na_rep="")
+        return in_notebook(self, self.table)
 
     def __repr__(self) -> str:
         told = "; ".join(f"{name} ({n:,})" for name, n in zip(self.names, self.users_of_type, strict=True))

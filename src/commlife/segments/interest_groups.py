@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from commlife import _engine
+from commlife._text.notebook import Shown
 from commlife.errors import ConfigError, InsufficientDataError
 from commlife.features.tastes import ordered_categories
 from commlife.features.users import own_attributes
@@ -34,7 +35,7 @@ _ROUNDS = 12
 
 
 @dataclass(frozen=True)
-class InterestGroups:
+class InterestGroups(Shown):
     """Groups of people who buy alike.
 
     Attributes:
@@ -58,9 +59,6 @@ class InterestGroups:
     def to_frame(self) -> pd.DataFrame:
         """The table of groups."""
         return self.table.copy()
-
-    def _repr_html_(self) -> str:
-        return f"<p>{self!r}</p>" + self.table.to_html(index=False, float_format="{:,.4g}".format, na_rep="")
 
     def __repr__(self) -> str:
         held = int(self.table["users"].sum())

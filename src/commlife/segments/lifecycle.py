@@ -15,6 +15,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from commlife import _engine
 from commlife._model import FittedOn, Given, Spec, default, library_version
 from commlife._text import check_language, labels
+from commlife._text.notebook import in_notebook
 from commlife.errors import ConfigError
 from commlife.features.flows import (
     EXISTING,
@@ -199,7 +200,7 @@ class FittedLifecycle:
         return draw_lifecycle(self, ax) if kind == "stocks" else draw_flows(self, ax)
 
     def _repr_html_(self) -> str:
-        return f"<p>{self!r}</p>" + self.wide().tail(8).to_html()
+        return in_notebook(self, self.wide().tail(8), index=True)
 
     def __repr__(self) -> str:
         newest = self.counts[self.counts["period"] == self.counts["period"].max()].groupby("state")["users"].sum()

@@ -13,6 +13,7 @@ from pydantic import Field
 
 from commlife import _engine
 from commlife._model import FittedOn, Given, Spec, default, library_version
+from commlife._text.notebook import in_notebook
 from commlife.errors import InsufficientDataError
 from commlife.features.periods import with_period_index
 from commlife.orders.calendar import Period, Timestamp, complete_until, day_number, day_text
@@ -118,7 +119,7 @@ class FittedLoyalty:
         users = np.bincount(band, minlength=len(edges))
         names = ["0", *(f"{low:g} to {high:g}" for low, high in itertools.pairwise(edges))]
         table = pd.DataFrame({"loyalty": names, "users": users, "share": users / max(len(index), 1)})
-        return f"<p>{self!r}</p>" + table.to_html(index=False, formatters={"share": "{:.0%}".format})
+        return in_notebook(self, table, number="{:.0%}".format)
 
     def __repr__(self) -> str:
         return (

@@ -10,6 +10,7 @@ import pandas as pd
 
 from commlife import _engine
 from commlife._text import check_language
+from commlife._text.notebook import Shown
 from commlife.errors import ConfigError
 
 __all__ = ["Migration", "migration"]
@@ -20,7 +21,7 @@ _NOBODY = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Migration:
+class Migration(Shown):
     """Transitions between segments.
 
     Attributes:
@@ -60,9 +61,6 @@ class Migration:
         from commlife.segments.figures import draw_migration
 
         return draw_migration(self, ax, lang=check_language(lang))
-
-    def _repr_html_(self) -> str:
-        return f"<p>{self!r}</p>" + self.table.to_html(index=False, float_format="{:,.4g}".format, na_rep="")
 
     def __repr__(self) -> str:
         moved = self.table.loc[self.table["from_segment"] != self.table["to_segment"], "users"].sum()

@@ -14,6 +14,7 @@ import pandas as pd
 from commlife import _engine
 from commlife._stats.wilson import Z95, wilson_interval
 from commlife._text import check_language
+from commlife._text.notebook import Shown
 from commlife.errors import ConfigError, InsufficientDataError, ModelWarning
 from commlife.orders.calendar import Duration, Timestamp, complete_until, day_number, day_text
 from commlife.orders.log import need_log
@@ -49,7 +50,7 @@ _VERDICT = {
 
 
 @dataclass(frozen=True)
-class OutreachReadout:
+class OutreachReadout(Shown):
     """What became of those who were contacted, and of comparable users who were not.
 
     Attributes:
@@ -124,9 +125,6 @@ class OutreachReadout:
         from commlife.segments.figures import draw_outreach
 
         return draw_outreach(self, ax, lang=check_language(lang))
-
-    def _repr_html_(self) -> str:
-        return f"<p>{self!r}</p>" + self.table.to_html(index=False, float_format="{:,.4g}".format, na_rep="")
 
     def __repr__(self) -> str:
         return f"OutreachReadout({int(self.table['contacts'].iloc[-1]):,} contacts. {self.verdict})"

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from commlife import _engine
+from commlife._text.notebook import Shown
 from commlife.errors import ConfigError, InsufficientDataError
 
 __all__ = ["QUADRANTS", "Quadrants", "quadrants"]
@@ -24,7 +25,7 @@ QUADRANTS = {
 
 
 @dataclass(frozen=True)
-class Quadrants:
+class Quadrants(Shown):
     """Users by value and churn.
 
     Attributes:
@@ -51,9 +52,6 @@ class Quadrants:
         from commlife.segments.figures import draw_quadrants
 
         return draw_quadrants(self, ax)
-
-    def _repr_html_(self) -> str:
-        return f"<p>{self!r}</p>" + self.table.to_html(index=False, float_format="{:,.4g}".format, na_rep="")
 
     def __repr__(self) -> str:
         told = ", ".join(f"{row.users:,} {row.quadrant}" for row in self.table.itertuples())

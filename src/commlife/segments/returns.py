@@ -12,6 +12,7 @@ import pandas as pd
 from commlife import _engine
 from commlife._stats.wilson import wilson_interval
 from commlife._text import check_language
+from commlife._text.notebook import Shown
 from commlife.errors import ConfigError, InsufficientDataError
 from commlife.features.flows import NEVER, Runs, activity_runs
 from commlife.orders.calendar import Period, Timestamp, day_number, day_text
@@ -27,7 +28,7 @@ __all__ = ["ReturnCurve", "return_curve", "returns_by_gap"]
 
 
 @dataclass(frozen=True)
-class ReturnCurve:
+class ReturnCurve(Shown):
     """Return probability by the length of the silence.
 
     Attributes:
@@ -110,9 +111,6 @@ class ReturnCurve:
         from commlife.segments.figures_over_time import draw_returns
 
         return draw_returns(self, ax, lang=check_language(lang))
-
-    def _repr_html_(self) -> str:
-        return f"<p>{self!r}</p>" + self.table.to_html(index=False, float_format="{:,.4g}".format, na_rep="")
 
     def __repr__(self) -> str:
         return f"ReturnCurve({len(self.table)} gaps of {self.period}, returns within {self.within})"

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from commlife._text.notebook import Shown
+
 if TYPE_CHECKING:
     from commlife.segments.segment_map import SegmentMap
 
@@ -15,7 +17,7 @@ __all__ = ["SegmentSummary", "summarise"]
 
 
 @dataclass(frozen=True, slots=True)
-class SegmentSummary:
+class SegmentSummary(Shown):
     """The segments of a population.
 
     Attributes:
@@ -42,9 +44,6 @@ class SegmentSummary:
         from commlife.segments.figures import draw_grid
 
         return draw_grid(self, ax)
-
-    def _repr_html_(self) -> str:
-        return f"<p>{self!r}</p>" + self.table.to_html(index=False, float_format="{:,.4g}".format, na_rep="")
 
     def __repr__(self) -> str:
         held = self.table[self.table["users"] > 0]

@@ -9,6 +9,7 @@ import narwhals.stable.v2 as nw
 
 from commlife import _engine
 from commlife._text import Language, check_language, label
+from commlife._text.notebook import in_notebook
 from commlife.errors import ConfigError, InsufficientDataError
 from commlife.features.cycles import cycles_plan
 from commlife.features.users import payers
@@ -87,7 +88,7 @@ class UserTags:
         return nw.to_native(worded)
 
     def _repr_html_(self) -> str:
-        return f"<p>{self!r}</p>" + self.counts.to_html(index=False, float_format="{:,.4g}".format, na_rep="")
+        return in_notebook(self, self.counts)
 
     def __repr__(self) -> str:
         told = self.counts.groupby("tag", sort=False)["users"].sum()

@@ -10,6 +10,7 @@ import pandas as pd
 
 from commlife._figures.colours import ACCENT, BAD, PAPER
 from commlife._stats.wilson import wilson_interval
+from commlife._text.notebook import Shown
 from commlife.errors import ConfigError
 from commlife.orders.calendar import Timestamp
 from commlife.value.histories import Summary, read_summary
@@ -27,7 +28,7 @@ _Z = 1.959963984540054
 
 
 @dataclass(frozen=True, slots=True)
-class FrequencyCheck:
+class FrequencyCheck(Shown):
     """How many users have 0, 1, 2, ... repeat purchase days, and how many the model expects.
 
     Attributes:
@@ -35,6 +36,9 @@ class FrequencyCheck:
     """
 
     table: pd.DataFrame
+
+    def __repr__(self) -> str:
+        return f"FrequencyCheck({int(self.table['users'].sum()):,} users by their repeat purchase days)"
 
     def to_frame(self) -> pd.DataFrame:
         """The table."""
@@ -96,7 +100,7 @@ def frequency_check(
 
 
 @dataclass(frozen=True, slots=True)
-class HoldoutCheck:
+class HoldoutCheck(Shown):
     """What the model foresaw at a day, and what came until a later one.
 
     Attributes:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from commlife._text.notebook import Shown
 from commlife.errors import ConfigError
 from commlife.orders.calendar import Timestamp
 from commlife.value.checks import FrequencyCheck, frequency_check, holdout_check
@@ -23,7 +24,7 @@ _MARKS = "osD^vP"
 
 
 @dataclass(frozen=True, slots=True)
-class ModelComparison:
+class ModelComparison(Shown):
     """Models side by side, the best by AIC first.
 
     Attributes:

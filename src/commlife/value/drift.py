@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import chdtrc
 
+from commlife._text.notebook import Shown
 from commlife.errors import ConfigError, DriftWarning, InsufficientDataError
 from commlife.orders.calendar import Timestamp, day_number
 from commlife.value.histories import Flags, Index, Summary, read_summary
@@ -37,7 +38,7 @@ _ENOUGH = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class DriftCheck:
+class DriftCheck(Shown):
     """What came since against what the parameters expect.
 
     Attributes:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtr
 
+from commlife._text.notebook import Shown
 from commlife.errors import InsufficientDataError
 from commlife.orders.calendar import Timestamp
 from commlife.value.histories import read_summary
@@ -26,7 +27,7 @@ _FROM = (1, 2, 3, 5, 8, 13)
 
 
 @dataclass(frozen=True, slots=True)
-class SpendCheck:
+class SpendCheck(Shown):
     """Whether what an order is worth goes with how often the user orders.
 
     Attributes:

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtri
 
+from commlife._text.notebook import Shown
 from commlife.errors import ConfigError, ModelWarning
 from commlife.orders.calendar import Timestamp
 from commlife.value.gamma_gamma import FittedGammaGamma
@@ -36,7 +37,7 @@ ALL = "all"
 
 
 @dataclass(frozen=True, slots=True)
-class ValueTotals:
+class ValueTotals(Shown):
     """What groups of users still bring, and how sure that is.
 
     Attributes:

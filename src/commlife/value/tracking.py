@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from commlife import _engine
+from commlife._text.notebook import Shown
 from commlife.errors import ConfigError, InsufficientDataError
 from commlife.orders.calendar import Duration, Timestamp, day_number, day_text
 from commlife.orders.log import need_log
@@ -28,7 +29,7 @@ Array = np.ndarray[Any, np.dtype[np.float64]]
 
 
 @dataclass(frozen=True, slots=True)
-class TrackingCheck:
+class TrackingCheck(Shown):
     """Repeat purchase days of the users known at the fit, period by period.
 
     Attributes:
