@@ -41,8 +41,8 @@ def append(
     item: str,
 ) -> FrequentItemsets:
     """The itemsets after further baskets; see :meth:`FrequentItemsets.update`."""
-    if sets._baskets is None:
-        raise ConfigError("these itemsets did not keep their baskets. Mine them with appendable=True.")
+    if sets._baskets is None or not sets._appendable:
+        raise ConfigError("these itemsets were not mined to be added to. Mine them with appendable=True.")
     old, more = _in_one_vocabulary(sets._baskets, _new_baskets(sets, baskets, since, as_of, basket, item))
     whole = Baskets(
         np.concatenate([old.indptr, old.indptr[-1] + more.indptr[1:]]).astype(np.int32),

@@ -50,6 +50,11 @@ class Baskets:
         return int(self.indptr.size) - 1
 
     @property
+    def nbytes(self) -> int:
+        """Bytes of the codes and of where baskets begin."""
+        return int(self.indptr.nbytes + self.indices.nbytes)
+
+    @property
     def rows(self) -> NDArray[np.int64]:
         """The basket of each entry of ``indices``."""
         return np.repeat(np.arange(self.n), np.diff(self.indptr))
@@ -59,6 +64,11 @@ class Baskets:
         if self.weight is None:
             return np.bincount(self.indices, minlength=len(self.items)).astype(np.int64)
         return np.asarray(self._matrix().T @ self.weight)[: len(self.items)]
+
+    def between(self, first: int, end: int) -> Baskets:
+        """The baskets from ``first`` to before ``end``, unweighted, with the same labels."""
+        begin, stop = self.indptr[first], self.indptr[end]
+        return replace(self, indptr=self.indptr[first : end + 1] - begin, indices=self.indices[begin:stop], weight=None)
 
     def take(self, kept: NDArray[np.bool_]) -> Baskets:
         """Some of the baskets, with the same labels."""

@@ -39,7 +39,11 @@ if TYPE_CHECKING:
     Longs = NDArray[np.int64]
     Floats = NDArray[np.float64]
 
-__all__ = ["MEASURES", "chi_squared_p", "fisher_p", "measure"]
+__all__ = ["MEASURES", "chi_squared_p", "fisher_p", "measure", "within"]
+
+
+#: How far, relatively, a p-value may be from what its table gives: it is made of logarithms of factorials.
+_ROUNDING = 1e-9
 
 
 def _ratio(numerator: Any, denominator: Any, where_zero: float) -> Floats:
@@ -111,6 +115,12 @@ def fisher_p(n: int | Longs, both: Longs, a: Longs, c: Longs) -> Floats:
     low = _tail(n, both - 1, a, c, step=-1)
     p: Floats = np.clip(np.where(upper, high, 1.0 - low), 0.0, 1.0)
     return p
+
+
+def within(p: Floats, highest: float) -> NDArray[np.bool_]:
+    """Whether p-values are at most ``highest``; one that equals it is, whatever its last digits were rounded to."""
+    passed: NDArray[np.bool_] = p <= highest * (1 + _ROUNDING)
+    return passed
 
 
 def _tail(n: Longs, start: Longs, a: Longs, c: Longs, *, step: int) -> Floats:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from commlife.basket._baskets import Baskets
 
-__all__ = ["recount"]
+__all__ = ["columns_of", "recount"]
 
 #: Words of bitmap that a block may take, and columns that are packed at a time.
 _WORDS, _COLUMNS = 1 << 20, 64
@@ -41,7 +41,7 @@ def recount(
     place = np.empty(baskets.n, dtype=np.int64)
     within = np.arange(baskets.n) - np.repeat(np.cumsum(sizes) - sizes, sizes)
     place[order] = 64 * first_word[group[order]] + within
-    bits = _columns(baskets, needed, place, int(first_word[-1]))
+    bits = columns_of(baskets, needed, place, int(first_word[-1]))
     position = np.full(len(baskets.items) + 1, needed.size)
     position[needed] = np.arange(needed.size)
     block = max(1, _WORDS // max(1, bits.shape[1]))
@@ -59,8 +59,15 @@ def recount(
     return counts
 
 
-def _columns(baskets: Baskets, needed: NDArray[np.int64], place: NDArray[Any], n_words: int) -> NDArray[np.uint64]:
-    """A bitmap for each needed item, and an empty one for items that no basket holds."""
+def columns_of(baskets: Baskets, needed: NDArray[np.int64], place: NDArray[Any], n_words: int) -> NDArray[np.uint64]:
+    """A bitmap for each needed item, and an empty one for items that no basket holds.
+
+    Args:
+        baskets: Where the items are.
+        needed: Their codes.
+        place: The bit of each basket.
+        n_words: Words of a bitmap.
+    """
     row = place[np.repeat(np.arange(baskets.n), np.diff(baskets.indptr))]
     ones = np.ones(row.size, dtype=np.uint8)
     matrix = sp.csc_matrix((ones, (row, baskets.indices)), shape=(64 * n_words, max(1, len(baskets.items))))

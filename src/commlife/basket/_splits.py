@@ -80,11 +80,7 @@ def all_splits(sets: FrequentItemsets, least: Fraction, max_consequent: int | No
                 kept, below = rows[sure], smaller[sure]
                 found += sure.size
                 if found > limit:
-                    raise ConfigError(
-                        f"these {len(sets):,} itemsets give more than max_rules={limit:,} rules of confidence "
-                        f"{float(least):g}. Raise min_confidence or the itemsets' threshold, set max_consequent=1, or "
-                        "raise max_rules (12 bytes each, about 150 as a frame)."
-                    )
+                    raise _too_many(sets, least, max_consequent, limit)
                 bought = _part(tables, kept, length, grown)
                 parts.append((kept + offsets[length - 1], below + offsets[size - 2], bought + offsets[len(grown) - 1]))
                 if len(grown) < most:
@@ -92,6 +88,18 @@ def all_splits(sets: FrequentItemsets, least: Fraction, max_consequent: int | No
     nothing = np.zeros(0, dtype=np.int32)
     whole, antecedent, consequents = zip(*parts, strict=True) if parts else ([nothing], [nothing], [nothing])
     return Splits(np.concatenate(whole), np.concatenate(antecedent), np.concatenate(consequents))
+
+
+def _too_many(sets: FrequentItemsets, least: Fraction, max_consequent: int | None, limit: int) -> ConfigError:
+    fixes = [f"Mine with a threshold above min_count={sets.min_count:,}, or with max_len"]
+    if least > 0:
+        fixes.append("raise min_confidence")
+    if max_consequent is None:
+        fixes.append("set max_consequent=1")
+    return ConfigError(
+        f"these {len(sets):,} itemsets give more than max_rules={limit:,} rules of confidence {float(least):g}. "
+        f"{', '.join(fixes)}, or raise max_rules (12 bytes each, about 150 as a frame)."
+    )
 
 
 def _part(tables: list[NDArray[np.int32]], rows: NDArray[Any], length: int, kept: tuple[int, ...]) -> NDArray[np.int32]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -61,6 +61,7 @@ class FrequentItemsets(Shown):
     _weight_scale: float = 1.0
     _share: Fraction | None = None
     _baskets: Baskets | None = field(default=None, repr=False)
+    _appendable: bool = False
     _level: str = "item_id"
     _parent: Any = field(default=None, repr=False)
 
@@ -85,13 +86,12 @@ class FrequentItemsets(Shown):
 
     @property
     def nbytes(self) -> int:
-        """Bytes inside, without labels: 12 an itemset, 20 with weights, and the baskets kept for ``update``."""
+        """Bytes inside, without labels: 12 an itemset, 20 with weights, and the baskets where they are kept."""
         arrays: list[Any] = [self._trie.parent, self._trie.item, self._trie.count]
         if self._trie.weight is not None:
             arrays.append(self._trie.weight)
-        if self._baskets is not None:
-            arrays += [self._baskets.indptr, self._baskets.indices]
-        return sum(int(array.nbytes) for array in arrays)
+        kept = 0 if self._baskets is None else self._baskets.nbytes
+        return kept + sum(int(array.nbytes) for array in arrays)
 
     @cached_property
     def _levels(self) -> list[Level]:
@@ -214,9 +214,6 @@ class FrequentItemsets(Shown):
         from commlife.basket._append import append
 
         return append(self, baskets, since=since, as_of=as_of, basket=basket, item=item)
-
-    def _with(self, **changes: Any) -> FrequentItemsets:
-        return replace(self, **changes)
 
 
 def codes_of(items: list[Any], wanted: Iterable[Any], name: str) -> list[int]:

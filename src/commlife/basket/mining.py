@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack, overload
 
 import numpy as np
@@ -32,6 +32,8 @@ __all__ = ["encoded_baskets", "frequent_itemsets"]
 
 #: Which itemsets are listed.
 KEEP = ("all", "closed", "maximal")
+#: Bytes of baskets that are kept unasked, for what is counted in them later: 16 million entries.
+MOST_KEPT = 64 << 20
 
 
 class MiningOptions(TypedDict, total=False):
@@ -108,7 +110,8 @@ def frequent_itemsets(
             itemset is then the share of all money, or of all units, that lies in baskets with it. For lists and
             matrices a whole number for each basket. Needs ``min_support``.
         half_life: For an OrderLog: how old an order counts half, such as ``"28D"``; one of the last day counts in full.
-        appendable: Keep the baskets (4 bytes an entry), so that :meth:`FrequentItemsets.update` can add to them.
+        appendable: Let :meth:`FrequentItemsets.update` add to these baskets, and keep them for that (4 bytes an entry)
+            also beyond the 64 MB up to which they are kept anyway.
         basket: For a long frame: the column that names the basket.
         item: For a long frame: the column that names the item.
         algorithm: ``"auto"``: NumPy for small jobs, else a compiled kernel, which the first process on a machine
@@ -147,38 +150,25 @@ def frequent_itemsets(
         1  (bakery, dairy)      2
         2   (bakery, milk)      2
     """
-    if keep not in KEEP:
-        raise ConfigError.unknown_name("keep", keep, KEEP)
-    if algorithm not in ALGORITHMS:
-        raise ConfigError.unknown_name("algorithm", algorithm, ALGORITHMS)
-    if max_len is not None:
-        max_len = whole_number(max_len, "max_len")
-    limit = whole_number(max_itemsets, "max_itemsets", most=MOST_ITEMSETS)
-    if not isinstance(appendable, bool):
-        raise ConfigError(f"appendable is True or False; seen {appendable!r:.40}.")
-    least_count(min_support, min_count, 1)  # told before anything is read
+    question = _Question.checked(min_support, min_count, max_len, keep, include, algorithm, max_itemsets)
     weighed = weight is not None or half_life is not None
-    if weighed and min_support is None:
-        raise ConfigError("with weights the threshold is min_support, a share of their sum; min_count has no unit.")
-    if appendable and (weighed or by is not None or not isinstance(level, str) or len(include)):
-        raise ConfigError(
-            "appendable=True goes without by, include, weights and a taxonomy: mine those anew each time."
-        )
+    plain = by is None and isinstance(level, str) and not set_of(include, "include")
+    _check_company(min_support, appendable, weighed=weighed, plain=plain)
     if is_order_log(baskets) and on_spark(baskets):
         from commlife.basket._spark import mine_on_spark
 
         return mine_on_spark(
-            baskets, needed_day(as_of), min_support=min_support, min_count=min_count, max_len=max_len, keep=keep,
-            exclude=exclude, level=level, limit=limit,
+            baskets, needed_day(as_of), min_support=min_support, min_count=min_count, max_len=question.max_len,
+            keep=keep, exclude=exclude, level=level, limit=question.limit,
             refused={"by": by, "include": include or None, "weight": weight, "half_life": half_life,
                      "appendable": appendable or None},
         )  # fmt: skip
     rows, labels, scale = _prepared(baskets, as_of, level, basket, item, by, weight, half_life, exclude)
-    whole = FrequentItemsets(
+    blank = FrequentItemsets(
         n_baskets=rows.n,
         n_entries=int(rows.indices.size),
         min_count=0,
-        max_len=max_len,
+        max_len=question.max_len,
         keep=keep,
         algorithm="numpy",
         items=rows.items,
@@ -187,37 +177,86 @@ def frequent_itemsets(
         weight=None if not weighed else weight if isinstance(weight, str) else "orders" if weight is None else "given",
         _weight_scale=scale,
         _share=None if min_support is None else exact_fraction(min_support, "min_support"),
+        _appendable=appendable,
         _level=level if isinstance(level, str) else "item_id",
         _parent=None if rows.tree is None else rows.tree.parent,
     )
-
-    def mined(part: Baskets) -> FrequentItemsets:
-        total = part.n if part.weight is None else int(part.weight.sum())
-        count = least_count(min_support, min_count, total)
-        trie, ran = find_itemsets(
-            part, count, mined_len(max_len, keep), limit, algorithm, tuple(codes_of(part.items, include, "include"))
-        )
-        return whole._with(
-            n_baskets=part.n,
-            n_entries=int(part.indices.size),
-            min_count=count,
-            algorithm=ran,
-            _trie=trie,
-            _whole_weight=None if part.weight is None else total,
-            _baskets=part if appendable else None,
-        )
-
+    # Only what rules can be made of is counted in again.
+    keeping = appendable or (rows.nbytes <= MOST_KEPT and not weighed and keep == "all" and not blank.required)
     if labels is None:
-        return mined(rows)
+        return question.answer(rows, blank, keeping=keeping)
     group, names = pd.factorize(labels, sort=True)
     parts = {name: rows.take(group == number) for number, name in enumerate(names)}
     if not parts:
         raise InsufficientDataError("no basket has a group: every label is null. Use another column.")
     return ItemsetsByGroup(
         by=by if isinstance(by, str) else str(labels.name or "group"),
-        sets={name: mined(part) for name, part in parts.items()},
+        sets={name: question.answer(part, blank, keeping=keeping) for name, part in parts.items()},
         n_nameless=int((group < 0).sum()),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """What is asked of some baskets, checked before anything is read."""
+
+    min_support: float | Fraction | Decimal | None
+    min_count: int | None
+    max_len: int | None
+    keep: Literal["all", "closed", "maximal"]
+    include: Sequence[Any]
+    algorithm: str
+    limit: int
+
+    @classmethod
+    def checked(
+        cls,
+        min_support: Any,
+        min_count: Any,
+        max_len: Any,
+        keep: Any,
+        include: Sequence[Any],
+        algorithm: str,
+        max_itemsets: Any,
+    ) -> _Question:
+        if keep not in KEEP:
+            raise ConfigError.unknown_name("keep", keep, KEEP)
+        if algorithm not in ALGORITHMS:
+            raise ConfigError.unknown_name("algorithm", algorithm, ALGORITHMS)
+        most = None if max_len is None else whole_number(max_len, "max_len")
+        limit = whole_number(max_itemsets, "max_itemsets", most=MOST_ITEMSETS)
+        least_count(min_support, min_count, 1)
+        return cls(min_support, min_count, most, keep, include, algorithm, limit)
+
+    def answer(self, rows: Baskets, blank: FrequentItemsets, *, keeping: bool) -> FrequentItemsets:
+        """The itemsets of some baskets, with what ``blank`` says of all groups."""
+        total = rows.n if rows.weight is None else int(rows.weight.sum())
+        count = least_count(self.min_support, self.min_count, total)
+        required = tuple(codes_of(rows.items, self.include, "include"))
+        most = mined_len(self.max_len, self.keep)
+        trie, ran = find_itemsets(rows, count, most, self.limit, self.algorithm, required)
+        return replace(
+            blank,
+            n_baskets=rows.n,
+            n_entries=int(rows.indices.size),
+            min_count=count,
+            algorithm=ran,
+            _trie=trie,
+            _whole_weight=None if rows.weight is None else total,
+            _baskets=rows if keeping else None,
+        )
+
+
+def _check_company(min_support: Any, appendable: Any, *, weighed: bool, plain: bool) -> None:
+    """Refuse options that do not go together; ``plain``: without by, include and a taxonomy."""
+    if not isinstance(appendable, bool):
+        raise ConfigError(f"appendable is True or False; seen {appendable!r:.40}.")
+    if weighed and min_support is None:
+        raise ConfigError("with weights the threshold is min_support, a share of their sum; min_count has no unit.")
+    if appendable and (weighed or not plain):
+        raise ConfigError(
+            "appendable=True goes without by, include, weights and a taxonomy: mine those anew each time."
+        )
 
 
 def mined_len(max_len: int | None, keep: str) -> int | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from fractions import Fraction
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -11,9 +12,10 @@ import pandas as pd
 
 from commlife._stats.multiplicity import benjamini_hochberg, holm
 from commlife._text.notebook import Shown
-from commlife.basket._measures import MEASURES, chi_squared_p, fisher_p, measure
+from commlife.basket._measures import MEASURES, chi_squared_p, fisher_p, measure, within
 from commlife.basket._pruning import implied, interest, unproductive
 from commlife.basket._splits import Splits, all_splits, least_counts
+from commlife.basket._sufficiency import self_sufficient
 from commlife.basket._thresholds import exact_fraction, whole_number
 from commlife.basket.itemsets import FrequentItemsets, codes_of
 from commlife.errors import ConfigError
@@ -21,7 +23,6 @@ from commlife.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from decimal import Decimal
-    from fractions import Fraction
 
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["AssociationRules", "association_rules"]
 
 #: What may be dropped beside the thresholds.
-PRUNINGS = ("productive", "nonredundant")
+PRUNINGS = ("productive", "nonredundant", "self_sufficient")
 #: How p-values are adjusted for their number.
 ADJUSTMENTS = {"holm": holm, "bh": benjamini_hochberg}
 
@@ -166,7 +167,7 @@ def association_rules(
     max_p: float | None = None,
     antecedent: Sequence[Any] = (),
     consequent: Sequence[Any] = (),
-    prune: Literal["productive", "nonredundant"] | None = None,
+    prune: Literal["productive", "nonredundant", "self_sufficient"] | None = None,
     min_interest: float | None = None,
     top: int | None = None,
     max_rules: int = 20_000_000,
@@ -194,7 +195,12 @@ def association_rules(
         consequent: Keep rules whose consequent holds at least one of these items: "what leads to eggs?"
         prune: ``"productive"`` drops a rule that is no surer than one with fewer antecedents (none at all included);
             with ``max_p`` also one of which some antecedent adds nothing that chance would not. ``"nonredundant"``
-            drops as well the rules with an item that their other items imply.
+            drops as well the rules with an item that their other items imply. ``"self_sufficient"`` drops as well the
+            rules whose items are bought together no more than some partition of them lets expect, and those whose
+            items are so only as parts of larger self-sufficient itemsets: their frequency is counted again in the
+            baskets that the further items of these do not cover. With ``max_p`` each of these is a Fisher test.
+            Supersets are looked for among ``sets``: those below its threshold, or longer than its ``max_len``, are
+            not known.
         min_interest: For itemsets with a taxonomy: keep rules of which support or confidence is at least so many times
             what the nearest more general rules let expect, such as 1.1.
         top: Keep the first so many rules in the order of the frame.
@@ -204,13 +210,15 @@ def association_rules(
         The rules; ``len()`` counts them, ``.to_frame()`` lists them.
 
     Raises:
-        ConfigError: If an argument is wrong, the itemsets were mined with another ``keep``, or the rules are too many.
+        ConfigError: If an argument is wrong, the itemsets were mined with another ``keep``, the rules are too many, or
+            self-sufficient ones are asked for and the baskets were not kept (more than 16 million entries are kept
+            with ``appendable=True`` alone).
 
     References:
         Agrawal & Srikant, VLDB 1994. Measures: Tan, Kumar & Srivastava, "Selecting the right objective measure for
         association analysis", Information Systems 2004; Wu, Chen & Han, DMKD 2010. Adjustment: Webb, "Discovering
-        significant patterns", Machine Learning 2007. Pruning: Webb, "Self-sufficient itemsets", ACM TKDD 2010
-        (productive and nonredundant are its first two conditions). Interest: Srikant & Agrawal, VLDB 1995.
+        significant patterns", Machine Learning 2007. Pruning: Webb, "Self-sufficient itemsets", ACM TKDD 2010.
+        Interest: Srikant & Agrawal, VLDB 1995.
 
     Examples:
         >>> from commlife.basket import frequent_itemsets
@@ -221,6 +229,56 @@ def association_rules(
         0   (bread,)    (milk,)      2    1.000000  1.333333
         1    (milk,)   (bread,)      2    0.666667  1.333333
     """
+    _check_sets(sets)
+    least = exact_fraction(min_confidence, "min_confidence", zero=True)
+    most = None if max_consequent is None else whole_number(max_consequent, "max_consequent")
+    limit = whole_number(max_rules, "max_rules", most=2**31 - 2)
+    lift = None if min_lift is None else _number("min_lift", min_lift)
+    highest_p = None if max_p is None else float(exact_fraction(max_p, "max_p", zero=True))
+    most_rules = None if top is None else whole_number(top, "top")
+    least_interest = None if min_interest is None else _number("min_interest", min_interest)
+    names = _checked_measures(metrics)
+    if adjust is not None and adjust not in ADJUSTMENTS:
+        raise ConfigError.unknown_name("adjust", adjust, ADJUSTMENTS)
+    if not isinstance(p_values, bool):
+        raise ConfigError(f"p_values is True or False; seen {p_values!r:.40}.")
+    with_tests = p_values or adjust is not None or highest_p is not None
+    _check_prune(sets, prune)
+    if with_tests and sets.weight is not None:
+        raise ConfigError(
+            "a p-value is of baskets that count alike; these are weighted. Leave p_values, adjust and max_p out."
+        )
+    if least_interest is not None and sets._parent is None:
+        raise ConfigError("min_interest compares with more general rules: mine with level=, a taxonomy.")
+    every = adjust is not None or prune is not None  # what is adjusted or compared with is more than what is shown
+    tested = all_splits(sets, least * 0 if every else least, most, limit)
+    both, a, c = _cells(sets, tested)
+    tests = _tests(sets, tested, adjust) if with_tests else {}
+    kept = both >= least_counts(least, sets._masses)[tested.antecedent] if every else np.ones(both.size, dtype=bool)
+    if highest_p is not None:
+        kept &= within(tests["p_adjusted" if adjust else "fisher_p_value"], highest_p)
+    if lift is not None:
+        kept &= measure("lift", sets._total, both, a, c) >= lift
+    kept &= _holding(sets, antecedent, "antecedent", tested.antecedent)
+    kept &= _holding(sets, consequent, "consequent", tested.consequent)
+    if prune is not None:
+        kept &= _saying_more(sets, tested, prune, highest_p, every=tested if most is None else None, limit=limit)
+    if least_interest is not None and sets._parent is not None and kept.any():
+        position = np.flatnonzero(kept)
+        kept[position] = interest(sets, tested.take(position), sets._parent) >= least_interest
+    order = _surest_first(both, a, tested, kept)[:most_rules]
+    return AssociationRules(
+        sets=sets,
+        min_confidence=float(least),
+        n_tested=None if adjust is None else int(tested.whole.size),
+        _splits=tested.take(order),
+        _measures=names,
+        _tests={name: values[order] for name, values in tests.items()},
+    )
+
+
+def _check_sets(sets: Any) -> None:
+    """Refuse what lacks the counts that a rule needs."""
     if not isinstance(sets, FrequentItemsets):
         raise ConfigError(
             "association_rules takes what frequent_itemsets returns, which knows every count and the number of "
@@ -237,75 +295,55 @@ def association_rules(
             f"these itemsets are {sets.keep}: the counts of other subsets, which a rule needs, were dropped. "
             "Mine them with keep='all'."
         )
-    least = exact_fraction(min_confidence, "min_confidence", zero=True)
-    most = None if max_consequent is None else whole_number(max_consequent, "max_consequent")
-    limit = whole_number(max_rules, "max_rules", most=2**31 - 2)
-    lift = None if min_lift is None else _number("min_lift", min_lift)
-    highest_p = None if max_p is None else float(exact_fraction(max_p, "max_p", zero=True))
-    most_rules = None if top is None else whole_number(top, "top")
-    if prune is not None and prune not in PRUNINGS:
+
+
+def _check_prune(sets: FrequentItemsets, prune: str | None) -> None:
+    """Refuse an unknown pruning, and one that these itemsets cannot be given."""
+    if prune is None:
+        return
+    if prune not in PRUNINGS:
         raise ConfigError.unknown_name("prune", prune, PRUNINGS)
-    if prune is not None and sets.weight is not None:
+    if sets.weight is not None:
         raise ConfigError("prune compares numbers of baskets; these are weighted. Leave prune out.")
-    least_interest = None if min_interest is None else _number("min_interest", min_interest)
-    if least_interest is not None and sets._parent is None:
-        raise ConfigError("min_interest compares with more general rules: mine with level=, a taxonomy.")
-    names = _checked_measures(metrics)
-    if adjust is not None and adjust not in ADJUSTMENTS:
-        raise ConfigError.unknown_name("adjust", adjust, ADJUSTMENTS)
-    if not isinstance(p_values, bool):
-        raise ConfigError(f"p_values is True or False; seen {p_values!r:.40}.")
-    every = adjust is not None or prune is not None  # what is adjusted or compared with is more than what is shown
-    tested = all_splits(sets, least * 0 if every else least, most, limit)
-    n = sets._total
-    kept = np.ones(tested.whole.size, dtype=bool)
-    tests: dict[str, NDArray[np.float64]] = {}
-    both, a, c = _cells(sets, tested)
-    if p_values or adjust is not None or highest_p is not None:
-        if sets.weight is not None:
-            raise ConfigError(
-                "a p-value is of baskets that count alike; these are weighted. Leave p_values, adjust and max_p out."
-            )
-        tests = {"chi2_p_value": chi_squared_p(n, both, a, c), "fisher_p_value": fisher_p(n, both, a, c)}
-        if adjust is not None:
-            tests["p_adjusted"] = ADJUSTMENTS[adjust](tests["fisher_p_value"])
-        if highest_p is not None:
-            kept &= tests["p_adjusted" if adjust else "fisher_p_value"] <= highest_p
-    if every:
-        kept &= both >= least_counts(least, sets._masses)[tested.antecedent]
-    if lift is not None:
-        kept &= measure("lift", n, both, a, c) >= lift
-    for side, wanted, name in (
-        (tested.antecedent, antecedent, "antecedent"),
-        (tested.consequent, consequent, "consequent"),
-    ):
-        if len(codes := codes_of(sets.items, wanted, name)):
-            kept &= _holding(sets, codes)[side]
-    if prune is not None:
-        poor, p = unproductive(sets, tested, highest_p)
-        kept &= ~poor
-        if highest_p is not None:
-            kept &= p <= highest_p
-        if prune == "nonredundant":
-            kept &= ~implied(sets)[tested.whole]
-    if least_interest is not None and sets._parent is not None and kept.any():
-        position = np.flatnonzero(kept)
-        kept[position] = interest(sets, tested.take(position), sets._parent) >= least_interest
-    order = _surest_first(both, a, tested, kept)[:most_rules]
-    return AssociationRules(
-        sets=sets,
-        min_confidence=float(least),
-        n_tested=None if adjust is None else int(tested.whole.size),
-        _splits=tested.take(order),
-        _measures=names,
-        _tests={name: values[order] for name, values in tests.items()},
-    )
+    if prune == "self_sufficient" and sets._baskets is None:
+        where = "were counted on Spark" if sets.algorithm == "spark" else f"come from {sets.n_entries:,} entries"
+        fix = "Take the baskets to pandas first" if sets.algorithm == "spark" else "Mine them with appendable=True"
+        raise ConfigError(
+            "prune='self_sufficient' counts again in the baskets, which these itemsets did not keep: they "
+            f"{where}. {fix}, or use prune='nonredundant'."
+        )
 
 
-def _holding(sets: FrequentItemsets, codes: list[int]) -> NDArray[np.bool_]:
-    """Which itemsets hold one of the codes."""
+def _tests(sets: FrequentItemsets, tested: Splits, adjust: str | None) -> dict[str, NDArray[np.float64]]:
+    """P-values of each rule, by column of the frame."""
+    n, (both, a, c) = sets._total, _cells(sets, tested)
+    tests = {"chi2_p_value": chi_squared_p(n, both, a, c), "fisher_p_value": fisher_p(n, both, a, c)}
+    if adjust is not None:
+        tests["p_adjusted"] = ADJUSTMENTS[adjust](tests["fisher_p_value"])
+    return tests
+
+
+def _saying_more(
+    sets: FrequentItemsets, tested: Splits, prune: str, max_p: float | None, *, every: Splits | None, limit: int
+) -> NDArray[np.bool_]:
+    """Which rules a pruning keeps; ``every`` holds the splits of all itemsets, where they are known."""
+    poor, p = unproductive(sets, tested, max_p)
+    kept = ~poor if max_p is None else ~poor & within(p, max_p)
+    if prune == "nonredundant":
+        kept &= ~implied(sets)[tested.whole]
+    if prune == "self_sufficient" and sets._baskets is not None:
+        splits = every if every is not None else all_splits(sets, Fraction(0), None, limit)
+        kept &= self_sufficient(sets, sets._baskets, splits, max_p)[tested.whole]
+    return kept
+
+
+def _holding(sets: FrequentItemsets, wanted: Sequence[Any], name: str, side: NDArray[np.int32]) -> NDArray[np.bool_]:
+    """Which rules hold one of the wanted items on a side; all of them where none is wanted."""
+    codes = codes_of(sets.items, wanted, name)
+    if not codes:
+        return np.ones(side.size, dtype=bool)
     parts = [np.isin(level.codes, codes).any(axis=1) for level in sets._levels]
-    return np.concatenate([np.zeros(0, dtype=bool), *parts])
+    return np.concatenate([np.zeros(0, dtype=bool), *parts])[side]
 
 
 def _cells(sets: FrequentItemsets, splits: Splits) -> tuple[Any, Any, Any]:
