@@ -104,6 +104,10 @@ def test_the_driver_page_is_one_file_that_needs_nothing_else(
     outside = re.findall(r"""(?:src|href)\s*=\s*["'](?!#|data:)([^"']+)""", page)
     assert outside == []
     assert "<script" not in page
+    assert page.count("<svg") == len(re.findall(r'<svg[^>]* role="img" aria-label="[^"]+"', page.replace("\n", " ")))
+    assert page.count("<caption>") == page.count("<table>") == page.count('role="region" tabindex="0"') == 1
+    assert re.findall(r"<th(?! scope='(?:col|row)')[ >]", page) == []
+    assert page.count("<th scope='row'>") == len(shown)
     again = model.driver_report(tmp_path / "again.html", lang=lang)
     assert again.read_bytes() == path.read_bytes()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import itertools
 import re
 from html.parser import HTMLParser
 
@@ -14,6 +15,7 @@ import polars as pl
 import pytest
 
 import commlife as cl
+from commlife._figures.colours import STATES, contrast, heat, luminance
 from commlife.report import to_csv
 from commlife.report._format import integer, money, number, percent, points
 
@@ -160,6 +162,119 @@ def test_the_page_has_all_its_parts(page, lang):
         "numbers", "lifecycle", "communities", "retention", "segments", "calls", "risks", "drivers", "rules", "coupons", "notes",
     ]  # fmt: skip
     assert "nan" not in re.sub(r"data:[^\"]*", "", page[lang]).lower().replace("finance", "")
+
+
+class _Reader(HTMLParser):
+    """What a screen reader is told: pictures, tables with their headings, what the keyboard reaches, the headings."""
+
+    VOID = frozenset({"meta", "br", "img", "path", "circle", "rect", "line", "polygon"})
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.pictures, self.tables, self.scrolls, self.headings, self.named = [], [], [], [], [], []
+        self.language = None
+
+    def handle_starttag(self, tag, attrs):
+        given = dict(attrs)
+        if tag == "html":
+            self.language = given.get("lang")
+        if tag in {"svg", "img"}:
+            self.pictures.append(given)
+        if tag == "table":
+            self.tables.append({"caption": "", "columns": [], "rows": [], "cells": 0})
+            self.scrolls.append(self.open[-1][1])
+        if tag == "th":
+            self.tables[-1]["columns" if self.inside("thead") else "rows"].append([given.get("scope"), ""])
+        if tag == "td":
+            self.tables[-1]["cells"] += 1
+        if tag in {"h1", "h2", "h3"}:
+            self.headings.append([tag, ""])
+        if tag in {"nav", "section", "a"}:
+            self.named.append(given)
+        if tag not in self.VOID:
+            self.open.append((tag, given))
+
+    def inside(self, tag):
+        return any(name == tag for name, _ in self.open)
+
+    def handle_endtag(self, tag):
+        if tag not in self.VOID:
+            assert self.open[-1][0] == tag, f"<{self.open[-1][0]}> is not closed before </{tag}>"
+            self.open.pop()
+
+    def handle_data(self, data):
+        if self.inside("caption"):
+            self.tables[-1]["caption"] += data
+        elif self.inside("th"):
+            self.tables[-1]["columns" if self.inside("thead") else "rows"][-1][1] += data
+        elif self.open and self.open[-1][0] in {"h1", "h2", "h3"}:
+            self.headings[-1][1] += data
+
+
+@pytest.mark.parametrize(("lang", "code"), [("en", "en"), ("zh", "zh-CN")])
+def test_the_page_can_be_read_without_seeing_it(page, lang, code):
+    reader = _Reader()
+    reader.feed(page[lang])
+    assert reader.language == code
+    assert not reader.open, "every element is closed"
+    assert len(reader.pictures) > 5
+    assert all(picture["role"] == "img" and picture["aria-label"].strip() for picture in reader.pictures)
+    assert len(reader.tables) > 8
+    for table in reader.tables:
+        assert table["caption"].strip(), table
+        assert all(scope == "col" and name.strip() for scope, name in table["columns"]), table["columns"]
+        assert table["rows"], table["caption"]
+        assert all(scope == "row" and name.strip() for scope, name in table["rows"]), table["rows"]
+        # One heading a row, and a cell under each other heading.
+        assert table["cells"] == len(table["rows"]) * (len(table["columns"]) - 1)
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_wide_tables_scroll_by_keyboard_and_say_what_they_are(page, lang):
+    reader = _Reader()
+    reader.feed(page[lang])
+    assert all(box["tabindex"] == "0" and box["role"] == "region" and box["aria-label"] for box in reader.scrolls)
+    assert [tag for tag, _ in reader.headings] == ["h1"] + ["h2"] * 11
+    assert all(given.get("aria-label") or given.get("aria-labelledby") or "href" in given for given in reader.named)
+    downloads = [given["aria-label"] for given in reader.named if given.get("class") == "csv"]
+    assert len(downloads) >= 8, "links that only say CSV do not say of what"
+
+
+def _painted(html):
+    """Every pair of letters and ground that the page draws."""
+    style = html[html.index("<style>") : html.index("</style>")]
+    colours = dict(re.findall(r"--(\w+): (#[0-9a-f]{6})", style))
+    letters = [colours[name] for name in ("ink", "quiet", "accent", "good", "bad")]
+    grounds = ["#ffffff", colours["soft"]]
+    cells = re.findall(r'style="background:(#[0-9a-f]{6});color:(#[0-9a-f]{6})"', html)
+    return [(letter, ground) for letter in letters for ground in grounds] + [(ink, ground) for ground, ink in cells]
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_letters_stand_out_from_their_ground(page, lang):
+    """4.5 to 1 for small letters (WCAG 2.2, 1.4.3)."""
+    pairs = _painted(page[lang])
+    assert len(pairs) > 50
+    assert min(contrast(*pair) for pair in pairs) >= 4.5
+
+
+def test_every_depth_of_a_heat_map_can_be_read():
+    assert contrast("#000000", "#ffffff") == pytest.approx(21)
+    assert contrast("#777777", "#ffffff") == pytest.approx(4.48, abs=0.01), "a known pair"
+    for share in np.linspace(0, 1, 201):
+        ground, ink = heat(share)
+        assert contrast(ink, ground) >= 4.5, share
+
+
+def test_neighbours_of_the_stack_differ_in_black_and_white():
+    """Active, returned, new, existing: in print without colour each must end where the next one begins."""
+    stack = [luminance(STATES[name]) for name in ("active", "returned", "new", "existing")]
+    assert all(abs(one - next_one) > 0.12 for one, next_one in itertools.pairwise(stack))
+
+
+def test_the_page_in_chinese_has_no_half_width_marks_between_chinese_words(page):
+    text = re.sub(r"<style>.*?</style>|<[^>]+>", "\n", page["zh"], flags=re.DOTALL)
+    assert not re.findall(r"[\u4e00-\u9fff][,;:!?()]|[,;:!?(][\u4e00-\u9fff]", text)
 
 
 def test_what_users_wrote_is_text(page):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-__all__ = ["ACCENT", "BAD", "GOOD", "INK", "PAPER", "QUIET", "STATES", "heat"]
+__all__ = ["ACCENT", "BAD", "GOOD", "INK", "PAPER", "QUIET", "STATES", "contrast", "heat", "luminance"]
 
-INK, QUIET, PAPER = "#1f2933", "#7b8794", "#ffffff"
+#: From here on black letters are harder to read than white ones.
+_DARK = 0.179
+
+INK, QUIET, PAPER = "#1f2933", "#616e7c", "#ffffff"
 ACCENT, GOOD, BAD = "#0072b2", "#00795c", "#b8430b"
 #: Colour of each state of the lifecycle.
 STATES = {
@@ -22,5 +25,21 @@ def heat(share: float) -> tuple[str, str]:
     """Background and text colour of a heat-map cell, for a share of the largest value in [0, 1]."""
     share = min(max(share, 0.0), 1.0)
     light, dark = (247, 251, 255), (8, 81, 156)
-    mixed = [round(a + (b - a) * share) for a, b in zip(light, dark, strict=True)]
-    return f"#{mixed[0]:02x}{mixed[1]:02x}{mixed[2]:02x}", PAPER if share > 0.55 else INK
+    red, green, blue = (round(a + (b - a) * share) for a, b in zip(light, dark, strict=True))
+    colour = f"#{red:02x}{green:02x}{blue:02x}"
+    # Half-deep blues leave black or white alone at the contrast that small letters need.
+    ink = PAPER if luminance(colour) < _DARK else "#000000"
+    return colour, INK if contrast(INK, colour) >= 7 else ink
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance of ``#rrggbb`` in [0, 1] (WCAG 2.2)."""
+    channels = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def contrast(one: str, other: str) -> float:
+    """Contrast of two colours, from 1 to 21; letters want 4.5 (WCAG 2.2)."""
+    darker, lighter = sorted((luminance(one), luminance(other)))
+    return (lighter + 0.05) / (darker + 0.05)

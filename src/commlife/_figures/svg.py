@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from html import escape
 
-from commlife._figures.colours import ACCENT, INK
+from commlife._figures.colours import ACCENT, INK, PAPER
 
 __all__ = ["sparkline", "stacked_columns"]
 
@@ -32,8 +32,8 @@ def sparkline(values: Sequence[float], *, title: str, width: int = 120, height: 
         pen = "L"
     end = [point for point in points if point is not None][-1]
     return (
-        f'<svg class="spark" viewBox="0 0 {width} {height}" role="img" aria-label="{escape(title)}">'
-        f'<path d="{" ".join(path)}" fill="none" stroke="{ACCENT}" stroke-width="1.6"/>'
+        f'<svg class="spark" viewBox="0 0 {width} {height}" preserveAspectRatio="xMinYMid" role="img" '
+        f'aria-label="{escape(title)}"><path d="{" ".join(path)}" fill="none" stroke="{ACCENT}" stroke-width="1.6"/>'
         f'<circle cx="{end[0]:.1f}" cy="{end[1]:.1f}" r="2.6" fill="{ACCENT}"/></svg>'
     )
 
@@ -47,8 +47,9 @@ def stacked_columns(
     colours: Mapping[str, str],
     title: str,
 ) -> str:
-    """Columns that stack upwards and, what was lost, downwards from one line."""
+    """Columns that stack upwards and, what was lost, downwards from one line; what is nowhere seen is not named."""
     n = len(ticks)
+    above, below = ({name: series for name, series in part.items() if any(series)} for part in (above, below))
     tops = [sum(series[i] for series in above.values()) for i in range(n)]
     bottoms = [sum(series[i] for series in below.values()) for i in range(n)]
     top, bottom = _round_up(max([*tops, 1.0])), max([*bottoms, 0.0])
@@ -56,7 +57,9 @@ def stacked_columns(
     unit = (height - head - foot) / (top + bottom)
     base = head + top * unit
     step = (width - left - right) / n
-    parts = [f'<svg class="figure" viewBox="0 0 {width} {height}" role="img" aria-label="{escape(title)}">']
+    newest = ", ".join(f"{labels[name]} {series[-1]:,.0f}" for name, series in [*above.items(), *below.items()])
+    told = escape(f"{title}. {ticks[-1]}: {newest}" if n else title)
+    parts = [f'<svg class="figure" viewBox="0 0 {width} {height}" role="img" aria-label="{told}">']
     for value in (0.0, top / 2, top):
         y = base - value * unit
         parts.append(f'<line x1="{left}" x2="{width - right}" y1="{y:.1f}" y2="{y:.1f}" stroke="#d9e2ec"/>')
@@ -93,7 +96,8 @@ def _bar(x: float, y: float, width: float, height: float, colour: str, title: st
     if height <= 0:
         return ""
     return (
-        f'<rect x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.2f}" fill="{colour}">'
+        f'<rect x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.2f}" fill="{colour}" '
+        f'stroke="{PAPER}" stroke-width="0.8">'
         f"<title>{escape(title)}</title></rect>"
     )
 

@@ -44,10 +44,13 @@ h2 { font-size: 17px; margin: 18px 0 2px; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-size: 13px; margin-top: 6px; font-variant-numeric: tabular-nums; }
 th { text-align: left; font-weight: 600; border-bottom: 2px solid var(--ink); padding: 4px 8px; }
-td { border-bottom: 1px solid var(--line); padding: 4px 8px; vertical-align: middle; }
+td, tbody th { border-bottom: 1px solid var(--line); padding: 4px 8px; vertical-align: middle; }
+tbody th { font-weight: 400; }
+caption { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
+.scroll:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
 th.n, td.n { text-align: right; white-space: nowrap; }
 td.bar { width: 190px; min-width: 150px; } td.bar svg { display: block; width: 100%; height: 20px; }
-td .kind { color: var(--quiet); font-size: 12px; }
+.kind { color: var(--quiet); font-size: 12px; }
 .figures { display: grid; grid-template-columns: 1.08fr 1fr; gap: 14px; align-items: start; }
 .figures svg { width: 100%; height: auto; display: block; }
 figure svg text { font-family: inherit !important; }
@@ -56,7 +59,8 @@ ul { margin: 4px 0 0; padding-left: 18px; } li { margin: 2px 0; }
 footer { margin-top: 16px; border-top: 1px solid var(--line); padding-top: 6px; font-size: 12px; }
 @media (max-width: 640px) { main { padding: 16px 14px 32px; } h1 { font-size: 22px; }
   .tiles { grid-template-columns: 1fr 1fr; } .figures { grid-template-columns: 1fr; }
-  table, thead, tbody { display: block; } td, th { border: 0; padding: 2px 4px; } th.n { white-space: normal; }
+  table, thead, tbody { display: block; } td, th, tbody th { border: 0; padding: 2px 4px; }
+  th.n { white-space: normal; }
   tr { display: grid; grid-template-columns: 2.8em 1fr 4em 6em; align-items: center; padding: 4px 0;
     border-bottom: 1px solid var(--line); } thead tr { align-items: end; border-bottom: 2px solid var(--ink); }
   tr > :first-child { grid-column: 1 / -1; } thead tr > :nth-child(5) { display: none; }
@@ -96,6 +100,12 @@ _WORDS: dict[str, tuple[str, str]] = {
     "driver": ("Driver", "特征"),
     "tier": ("Tier", "层级"),
     "effect": ("Effect, points", "效应（百分点）"),
+    "drawn": ("Effect, drawn", "效应（图示）"),
+    "users_as_dots": (
+        "Contribution of each driver, a dot a user: {names}",
+        "各特征对每名用户的贡献，每点一名用户：{names}",
+    ),
+    "effects_in_order": ("Effects in order with their 95% intervals: {names}", "效应排序与 95% 区间：{names}"),
     "range": ("From … to", "取值范围"),
     "pushed": ("Users at risk pushed up", "被推高的高风险用户"),
     "state": ("state", "状态"),
@@ -129,6 +139,10 @@ def driver_page(model: FittedSilenceModel, *, lang: str) -> str:
     words = {name: pair[at] for name, pair in _WORDS.items()}
     table = model.drivers(lang=lang)
     groups = table[table["level"] == "group"].head(_SHOWN)
+    names = ("；" if at else "; ").join(
+        f"{label!s} {100 * effect:+.1f}" for label, effect in zip(groups["label"], groups["effect_pp"], strict=True)
+    )
+    dots, order = (words[name].format(names=names) for name in ("users_as_dots", "effects_in_order"))
     parts = [
         _header(model, words),
         f'<p class="verdict">{escape(model.verdict_zh if at else model.verdict)}</p>',
@@ -137,8 +151,12 @@ def driver_page(model: FittedSilenceModel, *, lang: str) -> str:
         f'<p class="lead">{escape(words["drivers_lead"])}</p>',
         _driver_rows(model, groups, words),
         '<div class="figures">',
-        _figure("beeswarm", words["drivers"], lambda: model.plot.beeswarm(top=_SHOWN, lang=lang)),
-        _figure("ranks", words["drivers"], lambda: draw_ranks(table, top=_SHOWN, lang=lang, ax=None)),
+        _figure("beeswarm", dots, lambda: model.plot.beeswarm(top=_SHOWN, lang=lang)),
+        _figure(
+            "ranks",
+            order,
+            lambda: draw_ranks(table, top=_SHOWN, lang=lang, ax=None),
+        ),
         "</div>",
         f"<h2>{escape(words['do'])}</h2>",
         "<ul>" + "".join(f"<li>{escape(words[name])}</li>" for name in ("do_1", "do_2", "do_3", "not")) + "</ul>",
@@ -204,7 +222,7 @@ def _driver_rows(model: FittedSilenceModel, groups: pd.DataFrame, words: dict[st
         unit = "" if words["driver"] != "Driver" else f" {units[row['driver']]}"
         about = escape(f"{words[row['kind']]}")
         rows.append(
-            f"<tr><td>{escape(str(row['label']))} <span class='kind'>{about}</span></td>"
+            f"<tr><th scope='row'>{escape(str(row['label']))} <span class='kind'>{about}</span></th>"
             f"<td class='n'>{row['tier']}</td>"
             f"<td class='n wide'>{low[place]:.3g} … {high[place]:.3g}{escape(unit)}</td>"
             f"<td class='bar'>{_bar(*ends[number].tolist(), reach=reach)}</td>"
@@ -216,12 +234,16 @@ def _driver_rows(model: FittedSilenceModel, groups: pd.DataFrame, words: dict[st
         ("driver", ""),
         ("tier", right),
         ("range", " class='n wide'"),
-        ("effect", ""),
-        (None, ""),
+        ("drawn", " class='bar'"),
+        ("effect", right),
         ("pushed", right),
     ]
-    head = "".join(f"<th{style}>{escape(words[name]) if name else ''}</th>" for name, style in heads)
-    return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
+    head = "".join(f"<th scope='col'{style}>{escape(words[name])}</th>" for name, style in heads)
+    called = escape(words["drivers"])
+    return (
+        f'<div class="scroll" role="region" tabindex="0" aria-label="{called}"><table><caption>{called}</caption>'
+        f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
+    )
 
 
 def _bar(effect: float, low: float, high: float, *, reach: float) -> str:

@@ -45,13 +45,13 @@ _WORDS = {
     ),
 }
 
-_RULES_ZH = {
+#: The rules as an operator who reads Chinese calls them.
+RULES_ZH = {
     "second_order": "促二单",
     "win_back": "沉默召回",
     "cross_category": "跨品类推荐",
     "taper_subsidy": "减少补贴",
 }
-
 
 #: Who is held out, who rests, who has had enough, who is tapered, and the days since the last coupon.
 _Kept = tuple["NDArray[np.bool_]", "NDArray[np.bool_]", "NDArray[np.bool_]", "NDArray[np.bool_]", "Floats"]
@@ -424,7 +424,7 @@ def _verdicts(
     head, tail = words["resting"].split("{days}")
     reason[resting] = head + days[resting] + tail
     head, tail = words["budget"].split("{rule}")
-    reason[budget] = head + (rule[budget] if lang == "en" else rule[budget].map(_RULES_ZH)) + tail
+    reason[budget] = head + (rule[budget] if lang == "en" else rule[budget].map(RULES_ZH)) + tail
     coupon = pd.Series([None] * size, dtype=object)
     cost = np.zeros(size)
     for place, (name, proposal) in enumerate(zip(names, proposals, strict=True)):

@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Cell", "Page", "Section", "Table", "Tile", "Write", "date", "make_table", "of", "text"]
 
+#: Names of things, whatever type a host gives them: written at the left, like words.
+_NAMES = frozenset({"user_id", "community", "category", "channel", "coupon_id", "item_id"})
+#: A cell of so many letters is a sentence: its column keeps a width that can be read, and the table scrolls.
+_SENTENCE = 24
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -34,7 +39,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Table:
-    """A table to look at, and the whole of it to take away."""
+    """A table to look at, and the whole of it to take away; without a caption it is called as its section is."""
 
     columns: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
@@ -42,6 +47,13 @@ class Table:
     full: pd.DataFrame
     name: str
     caption: str = ""
+
+    @property
+    def looks(self) -> tuple[str, ...]:
+        """How each column is laid out: numbers under numbers, room for sentences."""
+        columns = zip(*self.rows, strict=True) if self.rows else [()] * len(self.columns)
+        wide = [any(len(cell.text) > _SENTENCE for cell in column) for column in columns]
+        return tuple("n" if number else "wide" if room else "" for number, room in zip(self.numeric, wide, strict=True))
 
 
 @dataclass(frozen=True)
@@ -117,7 +129,7 @@ def make_table(page: Page, full: pd.DataFrame, name: str, shown: dict[str, Write
         tuple(write(value) for write, value in zip(shown.values(), row, strict=True))
         for row in head[list(shown)].itertuples(index=False, name=None)
     )
-    numeric = tuple(pd.api.types.is_numeric_dtype(full[column].dtype) for column in shown)
+    numeric = tuple(column not in _NAMES and pd.api.types.is_numeric_dtype(full[column].dtype) for column in shown)
     return Table(tuple(page.name(column) for column in shown), rows, numeric, page.taken_away(full), name)
 
 

@@ -148,15 +148,13 @@ def _communities(page: Page) -> Section:
     """Communities whose newest weeks are out of line."""
     w = page.words
     if not page.log.has("community"):
-        return Section(
-            "communities", w["communities"], w["communities_short"].format(why="community=None"), w["cleaned"]
-        )
+        return Section("communities", w["communities"], w["communities_unnamed"], w["cleaned"])
     from commlife.cohorts import retention_alerts
 
     try:
         alerts = retention_alerts(_weekly_cohorts(page, by="community"), ages=ALERT_AGES)
-    except InsufficientDataError as error:
-        return Section("communities", w["communities"], w["communities_short"].format(why=error), w["cleaned"])
+    except InsufficientDataError:
+        return Section("communities", w["communities"], w["communities_short"], w["cleaned"])
     alarms = alerts.to_frame()
     shown: dict[str, Write] = {
         "community": text, "cohort": date, "age": of(integer), "expected": of(percent), "observed": of(percent),
@@ -272,7 +270,7 @@ def _drivers(page: Page) -> Section:
         "sentence": text,
     }
     held = make_table(page, groups, "drivers", shown, top=8)
-    columns = (page.name("driver"), page.name("effect_pp"), "")
+    columns = (page.name("driver"), page.name("effect_pp"), w["in_words"])
     lead = w["drivers_lead"].format(horizon=model.spec.horizon.days)
     verdict = model.verdict_zh if page.lang == "zh" else model.verdict
     return Section(
@@ -327,9 +325,10 @@ def _coupons(page: Page) -> Section:
         users=("user_id", "size"), expected_cost=("expected_cost", "sum")
     )
     offers = {coupon.coupon_id: coupon.describe(page.lang) for coupon in page.models.policy.coupons}
-    by_coupon.insert(1, "reason", by_coupon["coupon_id"].map(offers))
-    shown = {"coupon_id": text, "reason": text, "rule": text, "users": of(integer), "expected_cost": of(money)}
-    tables = [make_table(page, by_coupon, "coupons", shown, top=10)] if len(by_coupon) else []
+    by_coupon.insert(1, "offer", by_coupon["coupon_id"].map(offers))
+    shown = {"coupon_id": text, "offer": text, "rule": _rule(page), "users": of(integer), "expected_cost": of(money)}
+    named = tuple(w.get(name, page.name(name)) for name in shown)
+    tables = [replace(make_table(page, by_coupon, "coupons", shown, top=10), columns=named)] if len(by_coupon) else []
     listed = given[["user_id", "coupon_id", "reason", "expected_cost"]].reset_index(drop=True)
     if len(listed):
         each = {
@@ -340,6 +339,13 @@ def _coupons(page: Page) -> Section:
         }
         tables.append(make_table(page, listed, "coupon_users", each, top=6))
     return Section("coupons", w["coupons"], lead, w["cleaned"], tables=tuple(tables))
+
+
+def _rule(page: Page) -> Write:
+    from commlife.coupons.policy import RULES_ZH
+
+    names = RULES_ZH if page.lang == "zh" else {}
+    return lambda name: Cell(names.get(str(name), str(name).replace("_", " ")))
 
 
 def _notes(page: Page) -> Section:

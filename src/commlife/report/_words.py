@@ -9,6 +9,7 @@ __all__ = ["words"]
 _WORDS: dict[str, tuple[str, str]] = {
     "title": ("The week at a glance", "本周一览"),
     "subtitle": ("Seven days to {last}, counted at {as_of}", "截至 {last} 的 7 天，统计时点 {as_of}"),
+    "contents": ("On this page", "本页内容"),
     "whole": ("counts the whole log", "统计全部订单"),
     "cleaned": ("counts the cleaned log", "统计清洗后的订单"),
     "csv": ("CSV", "CSV"),
@@ -42,7 +43,15 @@ _WORDS: dict[str, tuple[str, str]] = {
         "No community is out of line with its own history this week. What looks low below is within what chance does.",
         "本周没有社区明显偏离自身历史。",
     ),
-    "communities_short": ("There is not enough history for an alarm: {why}", "历史数据不足，无法预警：{why}"),
+    "communities_short": (
+        "There is not enough history for an alarm: no community has had new users in six complete weeks or more. "
+        "A longer log tells, or larger communities.",
+        "历史数据不足，无法预警：没有社区在六个以上的完整周里有过新客。请提供更长的订单记录，或将社区合并为更大的片区。",
+    ),
+    "communities_unnamed": (
+        "The log names no communities: give the column of the estate or shop as community=.",
+        "订单中没有社区列：请用 community= 指定小区或门店所在的列。",
+    ),
     "drill": (
         "What lies behind it: first orders by what they held (in points of the change; associated with, not causes)",
         "背后的首单构成（对变化的贡献，百分点；相关不等于因果）",
@@ -57,8 +66,10 @@ _WORDS: dict[str, tuple[str, str]] = {
     "segments": ("Segments", "用户分群"),
     "segments_lead": (
         "By recency, frequency and money (RFM). The bars show each segment's share of users and of their spend.",
-        "按最近一次下单、频次与金额（RFM） 分群；条形为用户占比与消费占比。",
+        "按最近一次下单、频次与金额（RFM）分群；条形为用户占比与消费占比。",
     ),
+    "offer": ("Offer", "优惠"),
+    "in_words": ("In words", "说明"),
     "share_users": ("of users", "用户占比"),
     "share_money": ("of spend", "消费占比"),
     "rules": ("Bought together", "一起购买"),
