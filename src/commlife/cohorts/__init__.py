@@ -5,7 +5,8 @@ from commlife.cohorts.alerts import RetentionAlerts, retention_alerts
 from commlife.cohorts.curve import RetentionCurve, retention_curve
 from commlife.cohorts.drivers import FittedRetentionDrivers, RetentionDrivers
 from commlife.cohorts.growth import growth_accounting
-from commlife.cohorts.planner import FittedGrowthPlanner, Goal, GrowthPlan, GrowthPlanner
+from commlife.cohorts.growth_plan import Goal, GrowthPlan
+from commlife.cohorts.planner import FittedGrowthPlanner, GrowthPlanner
 from commlife.cohorts.question import CohortQuestion
 from commlife.cohorts.table import CohortTable, cohort_table
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from commlife.cohorts.alerts import RetentionAlerts
     from commlife.cohorts.curve import RetentionCurve
-    from commlife.cohorts.planner import GrowthPlan
+    from commlife.cohorts.growth_plan import GrowthPlan
     from commlife.cohorts.table import CohortTable
 
 __all__ = ["alert_history", "curve_lines", "drill_bars", "heat_map", "plan_bars"]

@@ -3,46 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 import pandas as pd
 from pydantic import Field, model_validator
 
 from commlife._model import Fitted, FittedOn, Spec, library_version
-from commlife._text.notebook import Shown
 from commlife.cohorts._history import check_evidence, read_history
 from commlife.cohorts._optimum import Response, Solution, cheapest, largest
 from commlife.cohorts.drivers import Outcome, Scaling, fit_outcomes
+from commlife.cohorts.growth_plan import Goal, GrowthPlan
 from commlife.errors import ConfigError, InsufficientDataError
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-__all__ = ["FittedGrowthPlanner", "Goal", "GrowthPlan", "GrowthPlanner"]
+__all__ = ["FittedGrowthPlanner", "GrowthPlanner"]
 
 Bounds = Mapping[str, tuple[float, float]]
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 
 _DRAWS, _MOST_LEVERS = 2_000, 400
 _QUANTILES = (0.025, 0.975)
-
-
-class Goal(Spec):
-    """What is wanted beyond what the recent levers bring.
-
-    Args:
-        new_payers: So many more new payers a period, over all communities.
-        retention_points: So many percentage points more of their retention.
-
-    Examples:
-        >>> Goal(new_payers=500, retention_points=3.0)
-        Goal(new_payers=500.0, retention_points=3.0)
-    """
-
-    new_payers: Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)] = 0.0
-    retention_points: Annotated[float, Field(ge=0, lt=100, allow_inf_nan=False)] = 0.0
 
 
 class GrowthPlanner(Spec):
@@ -186,40 +166,6 @@ class GrowthPlanner(Spec):
 
 def _nested(values: Floats) -> tuple[tuple[float, ...], ...]:
     return tuple(tuple(row) for row in values.tolist())
-
-
-@dataclass(frozen=True, slots=True)
-class GrowthPlan(Shown):
-    """What to spend where, and what that is expected to bring in a period.
-
-    Attributes:
-        levers: One row a community and lever: ``group, lever, kind`` (acquisition or discount), ``now, planned,
-            change, largest_seen`` (money a period), ``extrapolated`` (planned beyond what the community has seen).
-        outcome: One row an outcome (new_payers, retention): ``now`` (at the recent levers), ``goal, expected, low,
-            high`` (95%, what is not known about the curves and the swings of a period together).
-        reachable: Whether the goal is reached within the bounds; if not, the plan comes as near as it can.
-        cost: Money of the plan; ``cost_now``: money of the recent levers.
-    """
-
-    levers: pd.DataFrame
-    outcome: pd.DataFrame = field(repr=False)
-    reachable: bool
-    cost: float
-    cost_now: float
-
-    def __repr__(self) -> str:
-        word = "reachable" if self.reachable else "out of reach, the nearest"
-        return f"GrowthPlan({word}: {self.cost:,.2f} a period, {self.cost_now:,.2f} now)"
-
-    def to_frame(self) -> pd.DataFrame:
-        """The levers, a copy."""
-        return self.levers.copy()
-
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Money now and planned, by lever and community."""
-        from commlife.cohorts.figures import plan_bars
-
-        return plan_bars(self, ax=ax)
 
 
 class FittedGrowthPlanner(Fitted):

@@ -67,6 +67,7 @@ class _Basket:
     floor: NDArray[np.int64] | None
 
     def scope(self, coupon: Coupon) -> NDArray[np.bool_]:
+        """The lines that a coupon is good for: all of them, unless it names categories or items."""
         if not coupon.categories and not coupon.items:
             return np.ones(len(self.minor), dtype=bool)
         inside = np.zeros(len(self.minor), dtype=bool)

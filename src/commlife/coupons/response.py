@@ -198,6 +198,7 @@ class _Coding:
 
     @classmethod
     def learn(cls, spec: CouponResponse, data: nw.DataFrame[Any]) -> _Coding:
+        """Cut points, vocabularies and frequent pairs of the records learned from."""
         edges = {name: bucket_edges(_numbers(data, name), spec.n_buckets) for name in spec.numbers}
         levels = {name: vocabulary(_texts(data, name), min_count=spec.min_count, most=200) for name in spec.texts}
         coding = cls(spec, edges, levels, ())
@@ -208,6 +209,7 @@ class _Coding:
         return cls(spec, edges, levels, pairs)
 
     def codes(self, data: nw.DataFrame[Any]) -> dict[str, tuple[NDArray[np.intp], int]]:
+        """Each feature's codes, and how many codes it can have."""
         coded = {name: (bucket_codes(_numbers(data, name), e), len(e) + 2) for name, e in self.edges.items()}
         return coded | {
             name: (vocabulary_codes(_texts(data, name), known), len(known) + 1) for name, known in self.levels.items()

@@ -31,6 +31,14 @@ Share = Annotated[float, Field(gt=0, le=1)]
 State = Literal["new", "active", "silent", "churned", "returned", "existing"]
 Lang = Literal["en", "zh"]
 
+#: The rules as an operator who reads Chinese calls them.
+RULES_ZH = {
+    "second_order": "促二单",
+    "win_back": "沉默召回",
+    "cross_category": "跨品类推荐",
+    "taper_subsidy": "减少补贴",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Proposal:

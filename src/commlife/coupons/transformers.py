@@ -5,6 +5,7 @@ This module imports scikit-learn; nothing else in the library imports this modul
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Self
 
@@ -52,7 +53,7 @@ else:
         """scikit-learn's own bases."""
 
 
-class _Coded(_Transformer):
+class _Coded(_Transformer, ABC):
     """Codes of each column, as zeros and ones."""
 
     feature_names_in_: Any
@@ -79,14 +80,17 @@ class _Coded(_Transformer):
         check_is_fitted(self, "feature_names_in_")
         return np.array(self._names(), dtype=object)
 
+    @abstractmethod
     def _learn(self, frame: pd.DataFrame) -> None:
-        raise NotImplementedError
+        """Learn the coding of each column."""
 
+    @abstractmethod
     def _codes(self, frame: pd.DataFrame) -> list[tuple[Any, int]]:
-        raise NotImplementedError
+        """Each column's codes, and how many codes it can have."""
 
+    @abstractmethod
     def _names(self) -> list[str]:
-        raise NotImplementedError
+        """A name for each column of the result."""
 
 
 class Buckets(_Coded):

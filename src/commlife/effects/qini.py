@@ -59,19 +59,10 @@ def qini(outcome: Any, treatment: Any, score: Any, *, normalize: QiniNormalizati
     one_of(normalize, "normalize", get_args(QiniNormalization))
     y, t, s = checked_trial(outcome, treatment, score)
     users, gain = _curve(y, t, s)
-    area, n, end = _area(users, gain), float(len(y)), float(gain[-1])
-    if normalize == "none":
-        return area / n
-    if normalize == "n2":
-        return area / n**2
-    if normalize == "abs_end":
-        if end == 0:
-            raise InsufficientDataError('the curve ends at 0, "abs_end" cannot divide by it. Use normalize="n2".')
-        return area / (n * abs(end))
-    perfect = _area(*_curve(y, t, perfect_scores(y, t)[0]))
-    if perfect <= 0:
-        raise InsufficientDataError('nobody responded: the perfect curve has no area. Use normalize="n2".')
-    return area / perfect
+    area = _area(users, gain)
+    if normalize != "perfect":
+        return _divided(area, normalize, users=float(len(y)), end=float(gain[-1]))
+    return area / _of_the_perfect(_area(*_curve(y, t, perfect_scores(y, t)[0])))
 
 
 def auuc(outcome: Any, treatment: Any, score: Any, *, normalize: QiniNormalization = "n2") -> float:
@@ -104,20 +95,27 @@ def auuc(outcome: Any, treatment: Any, score: Any, *, normalize: QiniNormalizati
     one_of(normalize, "normalize", get_args(QiniNormalization))
     y, t, s = checked_trial(outcome, treatment, score)
     users, lift = _lift(y, t, s)
-    area, n, end = float(np.trapezoid(lift, users)), float(len(y)), float(lift[-1])
+    if normalize != "perfect":
+        return _divided(float(np.trapezoid(lift, users)), normalize, users=float(len(y)), end=float(lift[-1]))
+    return _area(users, lift) / _of_the_perfect(_area(*_lift(y, t, perfect_scores(y, t)[1])))
+
+
+def _divided(area: float, normalize: str, *, users: float, end: float) -> float:
+    """The area over the divisor that was asked for."""
     if normalize == "none":
-        return area / n
+        return area / users
     if normalize == "n2":
-        return area / n**2
-    if normalize == "abs_end":
-        if end == 0:
-            raise InsufficientDataError('the curve ends at 0, "abs_end" cannot divide by it. Use normalize="n2".')
-        return area / (n * abs(end))
-    best_users, best = _lift(y, t, perfect_scores(y, t)[1])
-    perfect = float(np.trapezoid(best, best_users)) - end * n / 2
-    if perfect <= 0:
+        return area / users**2
+    if end == 0:
+        raise InsufficientDataError('the curve ends at 0, "abs_end" cannot divide by it. Use normalize="n2".')
+    return area / (users * abs(end))
+
+
+def _of_the_perfect(area: float) -> float:
+    """The area of the perfect curve, as a divisor."""
+    if area <= 0:
         raise InsufficientDataError('nobody responded: the perfect curve has no area. Use normalize="n2".')
-    return (area - end * n / 2) / perfect
+    return area
 
 
 def perfect_scores(y: Floats, t: Floats) -> tuple[Floats, Floats]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zoneinfo
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +13,7 @@ import narwhals.stable.v2 as nw
 from commlife import _engine
 from commlife.errors import ConfigError
 from commlife.orders import _boundary, _facts
+from commlife.orders._arguments import check_keep, check_names, check_status, check_zone
 from commlife.orders.calendar import Observation, Timestamp, day_number, day_text
 from commlife.orders.faults import FAULTS, FoundFault, Policies, faults_frame
 from commlife.orders.money import check_digits
@@ -156,11 +156,11 @@ class OrderLog:
             "community": community, "channel": channel, "coupon_id": coupon_id, "address_id": address_id,
             "status": status, "first_ordered_at": first_ordered_at,
         }  # fmt: skip
-        columns = _check_names(named)
-        extra = _check_keep(keep)
+        columns = check_names(named)
+        extra = check_keep(keep)
         digits = check_digits(currency_digits)
-        _check_zone(timezone)
-        paid = _check_status(status, status_map)
+        check_zone(timezone)
+        paid = check_status(status, status_map)
         first = None if observed_from is None else day_number(observed_from, name="observed_from")
         until = None if observed_until is None else day_number(observed_until, name="observed_until")
         if first is not None and until is not None and first >= until:
@@ -468,43 +468,3 @@ def need_log(log: object, call: str) -> None:
             f"{call} takes an OrderLog; seen a {type(log).__name__}. Make one first: "
             "log = cl.OrderLog.from_frame(frame, user_id=..., ordered_at=..., amount=...)."
         )
-
-
-def _check_names(named: Mapping[str, str | None]) -> dict[str, str]:
-    wrong = {name: host for name, host in named.items() if host is not None and not isinstance(host, str)}
-    if wrong:
-        name, host = next(iter(wrong.items()))
-        raise ConfigError(f"{name} is the name of a column, a str; seen {host!r:.60} of type {type(host).__name__}.")
-    if any(named[name] is None for name in ("user_id", "ordered_at", "amount")):
-        raise ConfigError("user_id, ordered_at and amount are required: each is the name of a column.")
-    return {name: host for name, host in named.items() if host is not None}
-
-
-def _check_keep(keep: Sequence[str]) -> tuple[str, ...]:
-    if isinstance(keep, str) or not all(isinstance(name, str) for name in keep):
-        raise ConfigError(f'keep is a list of column names, such as ["note"]; seen {keep!r:.60}.')
-    taken = [name for name in keep if name in _boundary.COLUMNS or name in {"us", "day", "reason", "first_day"}]
-    taken += [name for name in keep if name in _boundary.MONEY.values() or name.startswith("_")]
-    if taken or len(set(keep)) < len(keep):
-        raise ConfigError(f"keep names columns once each, and none that commlife uses itself; seen {list(keep)!r:.80}.")
-    return tuple(keep)
-
-
-def _check_zone(timezone: str) -> None:
-    try:
-        zoneinfo.ZoneInfo(timezone)
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError, TypeError, OSError):
-        raise ConfigError(f"timezone is an IANA name such as 'Asia/Shanghai'; seen {timezone!r:.60}.") from None
-
-
-def _check_status(status: str | None, status_map: Mapping[Any, str] | None) -> tuple[Any, ...] | None:
-    if (status is None) != (status_map is None):
-        raise ConfigError("status and status_map go together: the column, and what its values mean.")
-    if status_map is None:
-        return None
-    if not isinstance(status_map, Mapping):
-        raise ConfigError(f"status_map is a mapping from the host's values; seen {type(status_map).__name__}.")
-    wrong = [meaning for meaning in status_map.values() if meaning not in _boundary.STATUSES]
-    if wrong:
-        raise ConfigError.unknown_name("status_map: the status", wrong[0], _boundary.STATUSES)
-    return tuple(value for value, meaning in status_map.items() if meaning == "paid")

@@ -342,7 +342,7 @@ def _coupons(page: Page) -> Section:
 
 
 def _rule(page: Page) -> Write:
-    from commlife.coupons.policy import RULES_ZH
+    from commlife.coupons.targeting import RULES_ZH
 
     names = RULES_ZH if page.lang == "zh" else {}
     return lambda name: Cell(names.get(str(name), str(name).replace("_", " ")))
