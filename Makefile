@@ -7,7 +7,7 @@ JOBS   ?= 2
 
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help demo test test-engines test-floors bench-scale nightly quick lint types layers docs notebooks bench bench-basket api artefacts changelog clean
+.PHONY: help demo test test-engines test-floors bench-scale nightly quick mutation mutation-quick lint types layers docs notebooks bench bench-basket api artefacts changelog clean
 
 help:
 	@echo "make demo       the weekly page from real data: users.parquet and report.html in $(OUT)/"
@@ -15,6 +15,7 @@ help:
 	@echo "make test-engines the boundary on Dask and PySpark (needs Java)   make nightly   properties with 1,000 examples"
 	@echo "make test-floors  the cross-engine suite on the oldest versions that pyproject allows   make bench-scale  the tables of docs/explanation/scale.md"
 	@echo "make quick      the tests of one room: make quick ROOM=segments"
+	@echo "make mutation     do the tests notice a changed operator, bound or argument? make mutation ROOM=segments SAMPLE=60"
 	@echo "make lint       ruff, import-linter        make types   mypy, pyright --verifytypes"
 	@echo "make docs       build the site, strict     make bench   ratios against peers, in one run"
 	@echo "make api        compare the public names with the last released ones"
@@ -35,6 +36,10 @@ $(VENV)/.dev: pyproject.toml | $(VENV)/bin/python
 
 $(VENV)/.bench: $(VENV)/.dev
 	$(BIN)/python -m pip install --quiet --group bench
+	@touch $@
+
+$(VENV)/.mutation: $(VENV)/.dev
+	$(BIN)/python -m pip install --quiet --group mutation
 	@touch $@
 
 demo: $(VENV)/.demo
@@ -69,6 +74,14 @@ nightly: $(VENV)/.dev
 
 quick: $(VENV)/.dev
 	$(BIN)/python -m pytest -q tests/$(ROOM)
+
+# A fixed sample of mutants a room: minutes of CPU each. The survivors that were looked at: tests/mutation/survivors.md.
+mutation: $(VENV)/.mutation
+	OMP_NUM_THREADS=1 $(BIN)/python tests/mutation/run.py --room $(or $(ROOM),all) --sample $(or $(SAMPLE),60) --seed $(or $(SEED),1)
+
+# One small file of each room with its own tests: fails where fewer than 85% die.
+mutation-quick: $(VENV)/.mutation
+	OMP_NUM_THREADS=1 $(BIN)/python tests/mutation/run.py --quick --sample 28
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check --output-format concise

@@ -102,6 +102,16 @@ def test_each_cohort_may_have_its_own_curve():
         retention_curve(table_of({"all": cohorts}), per="week")
 
 
+def test_those_seen_after_the_first_age_tell_how_chances_differ():
+    """Whoever left or stayed at age 1 alone tells the ratio of alpha and beta, not both: no curve is made of that."""
+    nobody_later = [[100, 60], [50, 0, 0]]
+    with pytest.raises(cl.InsufficientDataError, match="complete ages"):
+        retention_curve(table_of({"all": nobody_later}))
+    # Somebody who stayed for a second period is enough, though nobody left then.
+    row = retention_curve(table_of({"all": [[1000, 600, 600]]})).parameters.iloc[0]
+    assert row["alpha"] / (row["alpha"] + row["beta"]) == pytest.approx(0.4, abs=0.02)
+
+
 def test_short_curves_have_no_holdout():
     curve = retention_curve(table_of({"all": [[100, 50, 30, 20]]}))
     assert np.isnan(curve.parameters["holdout_error"].iloc[0])

@@ -140,6 +140,12 @@ def test_parcels_of_one_line_add_up_to_what_was_paid(data) -> None:
     assert min(back, rest) >= 0
 
 
+def test_weights_may_be_fractions_and_every_line_with_one_bears_its_part() -> None:
+    """Below 1 too: the whole sum can be taken off lines of weight a half and a quarter."""
+    assert apportion([10.0, 2.0, 5.0], 12.0, weights=[0.5, 0.25, 0.0]).tolist() == [10.0, 2.0, 0.0]
+    assert apportion([10.0, 10.0], 6.0, weights=[0.5, 0.25]).tolist() == [4.0, 2.0]
+
+
 def test_bad_weights_and_returns_are_told() -> None:
     with pytest.raises(ConfigError, match="bear at most"):
         apportion([10.0, 1.0], 5.0, weights=[0, 1])

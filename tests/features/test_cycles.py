@@ -97,6 +97,17 @@ def test_the_interval_holds_the_next_purchase_as_often_as_it_says():
         assert coverage - 0.02 < inside.mean() < coverage + 0.04
 
 
+def test_one_who_buys_every_week_is_due_on_the_very_day():
+    """Equal gaps have no spread: the interval is the day itself, and it is overdue once that day has come."""
+    days = pd.Timestamp("2025-01-01") + pd.to_timedelta([0, 7, 14, 21, 28], unit="D")
+    log = cl.OrderLog.from_frame(pd.DataFrame({"u": "a", "t": days, "m": 1.0, "c": "rice"}), **NAMES)
+    for as_of, overdue in (("2025-02-04", False), ("2025-02-05", True)):
+        row = repurchase_cycles(log, as_of=as_of).iloc[0]
+        assert row["cycle_days"] == pytest.approx(7.0, rel=1e-6)
+        assert row["next_due"] == row["due_from"] == row["due_until"] == pd.Timestamp("2025-02-05")
+        assert bool(row["overdue"]) is overdue
+
+
 def test_cycles_pass_the_checks_of_a_pipeline():
     check_pipeline(
         lambda log, as_of: repurchase_cycles(log, as_of=as_of, min_gaps=2).groupby("user_id", as_index=False).first()

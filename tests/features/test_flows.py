@@ -133,6 +133,8 @@ def test_everything_closes(seed, n, sizes, grouped):
     life = Lifecycle(silent_after=silent_after, churned_after=silent_after + more, washout=washout, by=by).fit(
         make_log(frame), as_of=AS_OF
     )
+    # Only where something tells who lived before the log is there a column of them.
+    assert ("existing" in life.growth) == ("revenue_existing" in life.growth) == (washout is not None)
     growth = life.growth.assign(
         existing=life.growth.get("existing", 0), revenue_existing=life.growth.get("revenue_existing", 0.0)
     )
@@ -142,6 +144,8 @@ def test_everything_closes(seed, n, sizes, grouped):
         came = part["new"] + part["existing"] + part["returned"]
         assert (part["active_users"] == before + came - part["lapsed"]).all()
         assert (part["active_users"] == came + part["retained"]).all()
+        ratio = (came / part["lapsed"]).where(part["lapsed"] > 0)
+        pd.testing.assert_series_equal(part["quick_ratio"], ratio, check_names=False)
         cents = (part.filter(like="revenue") * 100).round().astype(int)
         change = cents["revenue_new"] + cents["revenue_existing"] + cents["revenue_returned"]
         change += cents["revenue_expansion"] - cents["revenue_contraction"] - cents["revenue_lapsed"]

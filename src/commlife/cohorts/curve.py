@@ -159,8 +159,12 @@ def _counts(survivors: list[Floats]) -> tuple[Floats, Floats]:
 
 
 def _can_be_fitted(lost: Floats, kept: Floats) -> bool:
-    """Whether there are ages enough, somebody left, and somebody stayed."""
-    return len(lost) >= _LEAST_AGES and lost.sum() > 0 and lost[2:].sum() + kept[1:].sum() > 0
+    """Whether there are ages enough, somebody left, and somebody was still there to be seen after the first age.
+
+    Who is seen at the first age alone tells the mean chance of leaving, not how chances differ: alpha and beta would
+    be any two numbers of that ratio.
+    """
+    return len(lost) >= _LEAST_AGES and lost.sum() > 0 and lost[2:].sum() + kept[2:].sum() > 0
 
 
 def _fit(lost: Floats, kept: Floats, labels: dict[str, Any]) -> tuple[Floats, Floats]:
@@ -218,7 +222,7 @@ def _held_out(survivors: list[Floats], holdout: int) -> tuple[float, int]:
     if not long:
         return float("nan"), 0
     lost, kept = _counts([curve[:-holdout] for curve in long])
-    if lost.sum() == 0 or lost[2:].sum() + kept[1:].sum() == 0:
+    if not _can_be_fitted(lost, kept):
         return float("nan"), 0
     logs, covariance = _fit(lost, kept, {})
     survival, _ = _survival(logs, covariance, max(len(curve) for curve in long) - 1)

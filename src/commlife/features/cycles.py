@@ -22,6 +22,8 @@ __all__ = ["cycles_plan", "repurchase_cycles"]
 _DAY_US = 86_400_000_000
 #: Logarithms of gaps are kept as whole numbers of this unit, so that their sums are equal in every order of rows.
 _UNIT = 2**20
+#: More than what the rounding of logarithms to that unit can change of a length, as a share of it.
+_HAIR = 2.0 / _UNIT
 #: Gaps are days of a log that holds at most the years 1970 to 2100; beyond this many they are told apart no more.
 _LONGEST = 4_096
 #: From so many gaps on the quantile of Student's t is that of the normal distribution.
@@ -109,11 +111,12 @@ def _with_dates(cycles: nw.LazyFrame[Any], as_of: int, min_gaps: int) -> nw.Lazy
         (nw.col("_mean") - nw.col("_reach")).exp().alias("_short"),
         (nw.col("_mean") + nw.col("_reach")).exp().alias("_long"),
     )
-    # A hair is taken off or added before whole days are made: engines differ in the last bit of an exponential.
+    # A hair is taken off or added before whole days are made, so that the interval of one who buys every seven days
+    # begins and ends with the seventh: logarithms are kept to half a unit, engines differ in an exponential's last bit.
     whole = {
-        "next_due": (nw.col("_cycle") + 1e-9).round(),
-        "due_from": (nw.col("_short") + 1e-9).floor(),
-        "due_until": (nw.col("_long") - 1e-9).ceil(),
+        "next_due": (nw.col("_cycle") * (1.0 + _HAIR)).round(),
+        "due_from": (nw.col("_short") * (1.0 + _HAIR)).floor(),
+        "due_until": (nw.col("_long") * (1.0 - _HAIR)).ceil(),
     }
     days = []
     for name, length in whole.items():
