@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self
 
@@ -16,12 +17,16 @@ from commlife.cohorts._glm import Fit, design_of, fit_glm, inflation
 from commlife.cohorts._history import History, check_evidence, read_history
 from commlife.errors import ConfigError, InsufficientDataError, ModelWarning
 
-__all__ = ["FittedRetentionDrivers", "Outcome", "RetentionDrivers", "fit_outcomes"]
+__all__ = ["FittedRetentionDrivers", "Number", "Outcome", "RetentionDrivers", "fit_outcomes", "same_size"]
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 OUTCOMES: tuple[Literal["new_payers"], Literal["retention"]] = ("new_payers", "retention")
 
 _CROWDED, _ROWS_EACH, _Z = 10.0, 3, 1.959963984540054
+
+
+#: A number of a fitted regression: finite, and small enough to be squared.
+Number = Annotated[float, Field(ge=-1e100, le=1e100, allow_inf_nan=False)]
 
 
 class Outcome(Spec):
@@ -38,13 +43,25 @@ class Outcome(Spec):
         mean: The mean of the outcome.
     """
 
-    intercept: float
-    groups: tuple[float, ...]
-    coefficients: tuple[float, ...]
-    covariance: tuple[tuple[float, ...], ...]
-    dispersion: float
-    overdispersion: float = 0.0
-    mean: float
+    intercept: Number
+    groups: tuple[Number, ...]
+    coefficients: tuple[Number, ...]
+    covariance: tuple[tuple[Number, ...], ...]
+    dispersion: Annotated[Number, Field(ge=0)]
+    overdispersion: Annotated[Number, Field(ge=0, le=1e6)] = 0.0
+    mean: Number
+
+    @model_validator(mode="after")
+    def _together(self) -> Self:
+        n = 1 + len(self.groups) + len(self.coefficients)
+        if len(self.covariance) != n or any(len(row) != n for row in self.covariance):
+            raise ValueError(f"covariance is a table of {n} by {n}, as many as there are coefficients")
+        matrix = np.array(self.covariance)
+        if not np.allclose(matrix, matrix.T, rtol=1e-6, atol=1e-9):
+            raise ValueError("covariance is symmetric")
+        if np.linalg.eigvalsh(matrix)[0] < -1e-8 * max(float(np.trace(matrix)), 1e-9):
+            raise ValueError("covariance is no covariance: some variance would be negative")
+        return self
 
 
 class RetentionDrivers(Spec):
@@ -242,6 +259,13 @@ def _refuse_crowded(values: Floats, data: History, names: tuple[str, ...], what:
         )
 
 
+def same_size(outcomes: Sequence[Outcome], *, n_groups: int, n_covariates: int) -> None:
+    """Refuse regressions of other sizes than the model around them, with a ValueError."""
+    for outcome in outcomes:
+        if (len(outcome.groups), len(outcome.coefficients)) != (n_groups, n_covariates):
+            raise ValueError(f"each regression has {n_groups} communities and {n_covariates} coefficients")
+
+
 class FittedRetentionDrivers(Fitted):
     """Fitted drivers.
 
@@ -254,11 +278,19 @@ class FittedRetentionDrivers(Fitted):
 
     spec: RetentionDrivers
     groups: tuple[str, ...]
-    centre: tuple[float, ...]
-    spread: tuple[float, ...]
-    unit: tuple[float, ...]
+    centre: tuple[Number, ...]
+    spread: tuple[Annotated[Number, Field(gt=0)], ...]
+    unit: tuple[Annotated[Number, Field(gt=0)], ...]
     new_payers: Outcome
     retention: Outcome
+
+    @model_validator(mode="after")
+    def _together(self) -> Self:
+        n = len(self.spec.covariates)
+        if {len(self.centre), len(self.spread), len(self.unit)} != {n}:
+            raise ValueError(f"centre, spread and unit hold a number for each of the {n} covariates")
+        same_size((self.new_payers, self.retention), n_groups=len(self.groups), n_covariates=n)
+        return self
 
     def __repr__(self) -> str:
         """One line."""

@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 from commlife._model import Fitted, FittedOn, Spec, library_version
 from commlife.cohorts._history import check_evidence, read_history
 from commlife.cohorts._optimum import Response, Solution, cheapest, largest
-from commlife.cohorts.drivers import Outcome, Scaling, fit_outcomes
+from commlife.cohorts.drivers import Number, Outcome, Scaling, fit_outcomes, same_size
 from commlife.cohorts.growth_plan import Goal, GrowthPlan
 from commlife.errors import ConfigError, InsufficientDataError
 
@@ -182,11 +182,25 @@ class FittedGrowthPlanner(Fitted):
 
     spec: GrowthPlanner
     groups: tuple[str, ...]
-    unit: tuple[float, ...]
+    unit: tuple[Annotated[Number, Field(gt=0, le=1e15)], ...]
     new_payers: Outcome
     retention: Outcome
-    now: tuple[tuple[float, ...], ...]
-    largest_seen: tuple[tuple[float, ...], ...]
+    now: tuple[tuple[Annotated[Number, Field(ge=-1e15, le=1e15)], ...], ...]
+    largest_seen: tuple[tuple[Annotated[Number, Field(ge=0, le=1e15)], ...], ...]
+
+    @model_validator(mode="after")
+    def _together(self) -> Self:
+        n_groups, n_levers = len(self.groups), len(self.spec.levers)
+        wide = n_levers + len(self.spec.controls)
+        if len(self.unit) != n_levers:
+            raise ValueError(f"unit holds a number for each of the {n_levers} levers")
+        for name, table, n in (("now", self.now, wide), ("largest_seen", self.largest_seen, n_levers)):
+            if len(table) != n_groups or any(len(row) != n for row in table):
+                raise ValueError(f"{name} holds {n} numbers for each of the {n_groups} communities")
+        if not n_groups or any(value < 0 for row in self.now for value in row[:n_levers]):
+            raise ValueError("now holds the money of each lever, 0 or more, in one community or more")
+        same_size((self.new_payers, self.retention), n_groups=n_groups, n_covariates=wide)
+        return self
 
     def __repr__(self) -> str:
         """One line."""
@@ -328,7 +342,7 @@ class FittedGrowthPlanner(Fitted):
         n_groups, n_levers = len(self.groups), len(self.spec.levers)
         drawn = []
         for fit, first in ((self.new_payers, 0), (self.retention, len(self.spec.acquisition))):
-            root = np.linalg.cholesky(np.array(fit.covariance) + 1e-12 * np.eye(len(fit.covariance)))
+            root = _root(np.array(fit.covariance))
             beta = _vector(fit) + rng.standard_normal((_DRAWS, len(root))) @ root.T
             signed = slice(1 + n_groups + first, 1 + n_groups + n_levers)
             beta[:, signed] = np.maximum(beta[:, signed], 0.0)
@@ -411,6 +425,15 @@ class FittedGrowthPlanner(Fitted):
             )
         judged = pd.concat(parts, ignore_index=True).dropna(subset=["observed"])
         return judged.sort_values(["cohort", "group", "outcome"], ignore_index=True)
+
+
+def _root(covariance: Floats) -> Floats:
+    """A matrix whose square is the covariance, also where rounding left a variance a hair below 0."""
+    try:
+        return np.asarray(np.linalg.cholesky(covariance + 1e-12 * np.eye(len(covariance))), dtype=np.float64)
+    except np.linalg.LinAlgError:
+        values, vectors = np.linalg.eigh(covariance)
+        return np.asarray(vectors * np.sqrt(np.maximum(values, 0.0)))
 
 
 def _vector(fit: Outcome) -> Floats:

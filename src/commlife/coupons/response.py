@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated, Any
 
 import narwhals.stable.v2 as nw
@@ -21,6 +23,7 @@ from commlife.coupons._coding import (
 )
 from commlife.coupons._days import day_column
 from commlife.effects._inputs import float_vector, identifiers, number_column, wide_frame
+from commlife.effects._trees import read_booster
 from commlife.errors import ConfigError, InsufficientDataError
 
 if TYPE_CHECKING:
@@ -36,6 +39,9 @@ WHAT = "CouponResponse.fit"
 
 #: Fewest issues that were redeemed, and that were not.
 LEAST = 30
+
+#: The figures that a model shows of itself.
+_SHOWN = (("response", "auc"), ("response", "brier"), ("rate by face", "brier"))
 
 
 class CouponResponse(Spec):
@@ -215,6 +221,17 @@ class _Coding:
             name: (vocabulary_codes(_texts(data, name), known), len(known) + 1) for name, known in self.levels.items()
         }
 
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Number of codes of each feature."""
+        sizes = {name: len(edges) + 2 for name, edges in self.edges.items()}
+        return sizes | {name: len(known) + 1 for name, known in self.levels.items()}
+
+    @property
+    def width(self) -> int:
+        """Number of columns of :meth:`matrix`."""
+        return 1 + sum(self.sizes.values()) + sum(len(pairs) + 1 for pairs in self.pairs)
+
     def matrix(self, data: nw.DataFrame[Any], faces: Floats) -> Any:
         """The face value first, then zeros and ones."""
         from scipy import sparse
@@ -251,6 +268,41 @@ class FittedCouponResponse(Fitted):
     quality: tuple[dict[str, str | float], ...]
     judged_on: str
 
+    @model_validator(mode="after")
+    def _together(self) -> FittedCouponResponse:
+        spec = self.spec
+        if (set(self.edges), set(self.levels)) != (set(spec.numbers), set(spec.texts)):
+            raise ValueError("edges and levels are those of the features that the spec names")
+        for name, edges in self.edges.items():
+            if not all(map(math.isfinite, edges)) or any(after <= before for before, after in pairwise(edges)):
+                raise ValueError(f"the edges of {name!r} ascend and are finite")
+        for name, known in self.levels.items():
+            if len(set(known)) < len(known):
+                raise ValueError(f"the levels of {name!r} are distinct")
+        sizes = self._coding.sizes
+        if len(self.pairs) != len(spec.crosses):
+            raise ValueError(f"{len(spec.crosses)} pairs of features are crossed; seen {len(self.pairs)}")
+        for (left, right), pairs in zip(spec.crosses, self.pairs, strict=True):
+            if len(set(pairs)) < len(pairs) or not all(
+                0 <= a < sizes[left] and 0 <= b < sizes[right] for a, b in pairs
+            ):
+                raise ValueError(f"the crossed codes of {left!r} and {right!r} are distinct, and codes of them")
+        if not all(map(math.isfinite, self.platt)):
+            raise ValueError("the calibration is two finite numbers")
+        told = {(row.get("model"), row.get("metric")): row.get("value") for row in self.quality}
+        # JSON has no NaN: the figure of a model that nobody could judge comes back as that word.
+        if not all(isinstance(told.get(key), float) or told.get(key) == "NaN" for key in _SHOWN):
+            raise ValueError("quality lacks the figures by which the model is judged")
+        self._booster()
+        return self
+
+    @property
+    def _coding(self) -> _Coding:
+        return _Coding(self.spec, self.edges, self.levels, self.pairs)
+
+    def _booster(self) -> Any:
+        return read_booster(self.model, features=self._coding.width, rounds=self.spec.trees)
+
     @property
     def evaluation(self) -> pd.DataFrame:
         """How well it does on rows that it has not seen, beside two baselines: ``model, metric, value``.
@@ -278,12 +330,7 @@ class FittedCouponResponse(Fitted):
         return pd.DataFrame(columns)
 
     def _of(self, data: nw.DataFrame[Any], faces: Floats) -> Floats:
-        import xgboost
-
-        booster = xgboost.Booster(params={"nthread": 1})
-        booster.load_model(bytearray(self.model, "utf-8"))
-        coding = _Coding(self.spec, self.edges, self.levels, self.pairs)
-        return _chance(_margins(booster, coding.matrix(data, faces)), self.platt)
+        return _chance(_margins(self._booster(), self._coding.matrix(data, faces)), self.platt)
 
     def __repr__(self) -> str:
         found = {(row["model"], row["metric"]): float(row["value"]) for row in self.quality}

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from commlife.effects._inputs import Floats
 
-__all__ = ["Shape", "Trial", "learn_all", "predict_all", "text_of"]
+__all__ = ["Shape", "Trial", "learn_all", "n_models", "predict_all", "text_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +91,11 @@ def learn_all(spec: Shape, trial: Trial, arms: int) -> list[Any]:
         "dr": _learn_dr,
     }
     return learn[spec.learner](spec, trial, arms)
+
+
+def n_models(learner: str, arms: int) -> int:
+    """How many models :func:`learn_all` gives for so many treatments."""
+    return {"s": 1, "t": arms + 1, "x": 3 * arms, "dr": arms}[learner]
 
 
 def _learn_s(spec: Shape, trial: Trial, arms: int) -> list[Any]:

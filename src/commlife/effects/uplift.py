@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from commlife._model import Fitted, FittedOn, Spec, library_version
 from commlife.effects._inputs import (
@@ -27,8 +27,9 @@ from commlife.effects._inputs import (
     place_of,
     wide_frame,
 )
-from commlife.effects._learners import Shape, Trial, learn_all, predict_all, text_of
+from commlife.effects._learners import Shape, Trial, learn_all, n_models, predict_all, text_of
 from commlife.effects._nuisance import cross_fitted_propensity, deal_folds
+from commlife.effects._trees import read_booster
 from commlife.effects.qini import qini
 from commlife.effects.top_share import top_uplift
 from commlife.errors import ConfigError, InsufficientDataError, ModelWarning
@@ -48,6 +49,9 @@ LEAST_CHANCE, MANY = 0.01, 0.05
 
 #: A text feature may have so many levels; rarer ones count as unseen.
 MAX_LEVELS = 50
+
+#: What pulls scores towards the mean effect.
+_SHRINKING = ("slope", "mean_score", "mean_effect")
 
 
 class Uplift(Spec):
@@ -276,6 +280,26 @@ class FittedUplift(Fitted):
     models: tuple[str, ...]
     quality: tuple[dict[str, str | float], ...]
 
+    @model_validator(mode="after")
+    def _together(self) -> FittedUplift:
+        if not self.arms or len(set(self.arms)) < len(self.arms):
+            raise ValueError(f"arms are distinct, one or more; seen {list(self.arms)!r:.80}")
+        if [row.get("arm") for row in self.quality] != list(self.arms):
+            raise ValueError("quality has one entry for each arm, in their order")
+        if not all(isinstance(row.get(name), float) for row in self.quality for name in _SHRINKING):
+            raise ValueError(f"each entry of quality holds the numbers {', '.join(_SHRINKING)}")
+        wanted = n_models(self.spec.learner, len(self.arms))
+        if len(self.models) != wanted:
+            raise ValueError(f"the learner {self.spec.learner!r} has {wanted} models; seen {len(self.models)}")
+        self._boosters()
+        return self
+
+    def _boosters(self) -> list[Any]:
+        """The models, each checked against the features that it is asked with."""
+        width = sum(1 if known is None else len(known) for known in self.levels.values())
+        width += len(self.arms) if self.spec.learner == "s" else 0
+        return [read_booster(text, features=width, rounds=self.spec.trees) for text in self.models]
+
     @property
     def evaluation(self) -> pd.DataFrame:
         """How well out-of-fold scores rank, one row a treatment against the control.
@@ -298,17 +322,10 @@ class FittedUplift(Fitted):
         Raises:
             ConfigError: If a feature is not there, or a number has become a text.
         """
-        import xgboost
-
         data = wide_frame(frame, list(self.levels), "predict")
-        boosters = []
-        for text in self.models:
-            booster = xgboost.Booster(params={"nthread": 1})
-            booster.load_model(bytearray(text, "utf-8"))
-            boosters.append(booster)
         spec = self.spec
         shape = Shape(spec.learner, spec.trees, spec.depth, spec.learning_rate, spec.seed)
-        scores = predict_all(shape, boosters, _matrix(data, self.levels), len(self.arms))
+        scores = predict_all(shape, self._boosters(), _matrix(data, self.levels), len(self.arms))
         return pd.DataFrame(_shrunken(scores, self.quality) if shrunken else scores, columns=list(self.arms))
 
     def __repr__(self) -> str:

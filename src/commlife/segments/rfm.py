@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-import math
+import sys
 import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
@@ -51,10 +51,15 @@ def _plain_cuts(given: Any) -> Any:
     return {name: _finite_floats(name, cuts) for name, cuts in given.items()}
 
 
+def _is_finite(value: Any) -> bool:
+    """Also an int may be too large for a float."""
+    is_number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
+    return is_number and bool(abs(value) <= sys.float_info.max)
+
+
 def _finite_floats(name: str, cuts: Any) -> tuple[float, ...]:
     values: list[Any] = list(cuts) if isinstance(cuts, (list, tuple, np.ndarray, pd.Series)) else [None]
-    numbers = (int, float, np.integer, np.floating)
-    if not all(isinstance(v, numbers) and not isinstance(v, bool) and math.isfinite(v) for v in values):
+    if not all(map(_is_finite, values)):
         raise ConfigError(f"the cuts of {name} are a list of finite numbers; seen {cuts!r:.60}")
     floats = tuple(float(v) for v in values)
     if any(later < earlier for earlier, later in itertools.pairwise(floats)):
