@@ -207,7 +207,7 @@ def test_the_question_stays_plain_data():
     assert found.wide("value").shape[1] == 4
     complete = found.cells.dropna(subset=["size"])
     assert found.pooled()["value"].sum() == pytest.approx(complete["value"].sum())
-    assert found.plot("value").get_title() == "Margin: value by cohort and age"
+    assert found.plot("value").get_title(loc="left") == "Margin: value by cohort and age"
     with pytest.raises(cl.ConfigError, match="the table's measure 'margin' is unknown"):
         retention_alerts(found)
 

@@ -329,7 +329,7 @@ def test_orders_without_numbers_can_be_drilled():
 
 def test_the_picture(alerts):
     axes = alerts.plot(0)
-    assert axes.get_title().startswith("C01: ")
+    assert axes.get_title(loc="left").startswith("C01: ")
     assert alerts.plot(0, ax=axes) is axes
 
 
@@ -341,7 +341,7 @@ def test_the_picture_of_a_drill(world, alerts):
     ]
     bars = [bar.get_width() for bar in axes.patches]
     assert sum(bars) == pytest.approx(parts["points"].head(5).sum())
-    assert "age 1: whose return made the change" in axes.get_title()
+    assert "age 1: whose return made the change" in axes.get_title(loc="left")
     with pytest.raises(cl.ConfigError, match="most is a number of parts"):
         alerts.plot_drill(world.log, by="channel", most=0)
 

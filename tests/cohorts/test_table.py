@@ -495,10 +495,10 @@ def test_bad_covariates(cdnow, covariates, message):
 def test_pictures_and_words(cdnow):
     table = cohort_table(cdnow, as_of="1998-07-01")
     axes = table.plot()
-    assert axes.get_title() == "Retention by cohort and age"
+    assert axes.get_title(loc="left") == "Retention by cohort and age"
     assert table.plot("users", ax=axes) is axes
     grouped = cohort_table(make_log(export()), as_of="2025-04-01", by="channel", measure="aov")
-    assert grouped.plot(group="app").get_title() == "Aov by cohort and age, app"
+    assert grouped.plot(group="app").get_title(loc="left") == "Aov by cohort and age, app"
     with pytest.raises(cl.ConfigError, match="group is one of"):
         grouped.plot()
     with pytest.raises(cl.ConfigError, match="userz"):
@@ -514,7 +514,7 @@ def test_pictures_and_words(cdnow):
     long = cohort_table(make_log(export()), as_of="2025-05-01", period="1D", measure="orders")
     assert not long.plot().texts  # too many cells for numbers
     short = cohort_table(cdnow, as_of="1997-02-01")
-    assert short.plot().get_title() == "Retention by cohort and age"
+    assert short.plot().get_title(loc="left") == "Retention by cohort and age"
 
 
 def test_a_question_is_plain_data():

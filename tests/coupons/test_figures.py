@@ -17,7 +17,7 @@ def test_a_frontier_and_its_plan_are_drawn() -> None:
     rng = np.random.default_rng(0)
     value, cost = rng.gamma(2, 2, (500, 2)), rng.gamma(2, 1, (500, 2))
     axes = plot_frontier(frontier(value, cost), plan=allocate(value, cost, 200.0))
-    assert axes.get_title().startswith("Half of the value for")
+    assert axes.get_title(loc="left").startswith("Half of the value for")
     assert len(axes.lines) == 2
     with pytest.raises(ConfigError, match="lacks"):
         plot_frontier(pd.DataFrame({"budget": [1.0]}))
@@ -28,7 +28,7 @@ def test_an_audit_is_drawn_with_who_gets_less() -> None:
     tenure = rng.choice(["long", "short"], 600)
     off = np.where(tenure == "long", 0.0, 5.0) * (rng.random(600) < 0.8)
     axes = plot_fairness(fairness_audit(off, pd.DataFrame({"tenure": tenure, "estate": rng.choice(["n", "s"], 600)})))
-    assert axes.get_title().startswith("1 of 4 groups get less")
+    assert axes.get_title(loc="left").startswith("1 of 4 groups get less")
     with pytest.raises(ConfigError, match="lacks"):
         plot_fairness(pd.DataFrame({"attribute": ["a"]}))
     many = pd.DataFrame({"estate": [f"e{i % 45}" for i in range(600)]})

@@ -338,9 +338,9 @@ def test_a_young_community_is_no_donor(frame):
 def test_the_picture(frame):
     figure = read(frame).plot("gmv")
     left, right = figure.axes
-    assert left.get_title().startswith("GMV: ")
+    assert left.get_title(loc="left").startswith("GMV: ")
     assert [text.get_text() for text in left.get_legend().get_texts()] == ["campaign", "what came", "control"]
-    assert right.get_title().startswith("p = ")
+    assert right.get_title(loc="left").startswith("p = ")
     plt.close(figure)
     with pytest.raises(cl.errors.ConfigError, match="plot: the outcome 'orders' is unknown"):
         read(frame).plot("orders")

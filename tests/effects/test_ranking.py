@@ -118,9 +118,9 @@ def test_the_curve_is_drawn_and_says_what_is_seen() -> None:
     rng = np.random.default_rng(2)
     x, t = rng.random(3_000), rng.integers(0, 2, 3_000)
     y = (rng.random(3_000) < 0.1 + 0.4 * t * x).astype(float)
-    assert "better than chance" in rank_quality(y, t, x, draws=50).plot().get_title()
-    assert "worse than chance" in rank_quality(y, t, -x, draws=50).plot().get_title()
-    assert "not clearly" in rank_quality(y, t, rng.random(3_000), draws=50).plot().get_title()
+    assert "better than chance" in rank_quality(y, t, x, draws=50).plot().get_title(loc="left")
+    assert "worse than chance" in rank_quality(y, t, -x, draws=50).plot().get_title(loc="left")
+    assert "not clearly" in rank_quality(y, t, rng.random(3_000), draws=50).plot().get_title(loc="left")
 
 
 def test_bad_input_is_told() -> None:

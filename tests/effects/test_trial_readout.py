@@ -218,7 +218,7 @@ def test_what_a_plan_kept_of_its_promise_makes_the_next_forecast() -> None:
 
 def test_a_forest_is_drawn(community) -> None:
     axes = read_community(community).plot("margin", by="community")
-    assert "margin" in axes.get_title()
+    assert "margin" in axes.get_title(loc="left")
     assert len(axes.get_yticks()) == 9
     assert "trial-3" in read_community(community)._repr_html_()
 

@@ -114,7 +114,7 @@ def test_figures_are_drawn_from_results(cdnow: pd.DataFrame, later: pd.DataFrame
     again = holdout_check(bg, cdnow, later).plot(axes)
     assert again is axes
     assert "273 days" in axes.get_ylabel()
-    assert "1,882 purchase days came" in axes.get_title()
+    assert "1,882 purchase days came" in axes.get_title(loc="left")
     shown = spend_check(cdnow).plot()
     assert [label.get_text() for label in shown.get_xticklabels()] == ["1", "2", "3-4", "5-7", "8-12", "13+"]
     assert spend_check(cdnow).plot(shown) is shown
@@ -237,7 +237,7 @@ def test_tracking_and_comparison_are_drawn(log: OrderLog, cdnow: pd.DataFrame) -
 
     check = tracking_check(BetaGeo().fit(log, as_of="1997-10-01"), log, as_of="1998-07-01")
     axes = check.plot()
-    assert "against the forecast" in axes.get_title()
+    assert "against the forecast" in axes.get_title(loc="left")
     assert check.plot(axes, cumulative=True) is axes
     shown = compare_models([spec.fit(cdnow) for spec in SPECS], cdnow).plot()
     assert {text.get_text() for text in shown.get_legend().get_texts()} == {

@@ -148,6 +148,6 @@ def test_the_figure_shows_each_group() -> None:
     before, after = weeks(1, users=4000, days=28)
     check = drift_check(BetaGeo().fit(before), after, earlier=before)
     axes = check.plot()
-    assert axes.get_title() == "No drift that matters"
+    assert axes.get_title(loc="left") == "No drift that matters"
     assert check.plot(axes) is axes
     plt.close("all")

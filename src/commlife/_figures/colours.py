@@ -2,23 +2,38 @@
 
 from __future__ import annotations
 
-__all__ = ["ACCENT", "BAD", "GOOD", "INK", "PAPER", "QUIET", "STATES", "contrast", "heat", "luminance"]
+__all__ = [
+    "ACCENT",
+    "BAD",
+    "BASE",
+    "GOOD",
+    "INK",
+    "PAPER",
+    "QUIET",
+    "STATES",
+    "contrast",
+    "heat",
+    "letters",
+    "luminance",
+]
 
 #: From here on black letters are harder to read than white ones.
 _DARK = 0.179
 
 INK, QUIET, PAPER = "#1f2933", "#616e7c", "#ffffff"
 ACCENT, GOOD, BAD = "#0072b2", "#00795c", "#b8430b"
-#: Colour of each state of the lifecycle.
+#: Colour of each state of the lifecycle: as dark as no other state on its side of the line.
 STATES = {
-    "new": "#009e73",
+    "active": "#005b96",
     "returned": "#e69f00",
-    "active": "#0072b2",
-    "existing": "#56b4e9",
+    "new": "#009e73",
+    "existing": "#a6d8f0",
     "lapsed": "#d55e00",
     "silent": "#999999",
-    "churned": "#4d4d4d",
+    "churned": "#404040",
 }
+#: The states of the base as they stack up in every figure, from the line.
+BASE = ("active", "returned", "new", "existing")
 
 
 def heat(share: float) -> tuple[str, str]:
@@ -27,9 +42,15 @@ def heat(share: float) -> tuple[str, str]:
     light, dark = (247, 251, 255), (8, 81, 156)
     red, green, blue = (round(a + (b - a) * share) for a, b in zip(light, dark, strict=True))
     colour = f"#{red:02x}{green:02x}{blue:02x}"
-    # Half-deep blues leave black or white alone at the contrast that small letters need.
-    ink = PAPER if luminance(colour) < _DARK else "#000000"
-    return colour, INK if contrast(INK, colour) >= 7 else ink
+    return colour, letters(colour)
+
+
+def letters(ground: str) -> str:
+    """The colour of letters that can be read on this one."""
+    if contrast(INK, ground) >= 7:
+        return INK
+    # Half-deep grounds leave black or white alone at the contrast that small letters need.
+    return PAPER if luminance(ground) < _DARK else "#000000"
 
 
 def luminance(colour: str) -> float:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from commlife._figures.colours import ACCENT, INK, QUIET
+from commlife._figures.axes import drawn, finish, new_axes
+from commlife._figures.colours import ACCENT, BAD, INK, QUIET
+from commlife._figures.fonts import families
 from commlife._text.labels import Language, check_language
 from commlife.errors import ConfigError
 
@@ -18,9 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["plot_contrast", "plot_heat", "rule_network", "rule_scatter"]
 
-#: Fonts with Chinese characters, the first that is installed is used.
-_CJK = ("Noto Sans CJK SC", "Noto Sans SC", "Source Han Sans SC", "PingFang SC", "Microsoft YaHei", "SimHei")
-_MORE = "#b8430b"
+
+_WIDEST = 40
 
 _WORDS = {
     "support": ("share of baskets with both (support)", "支持度（同时购买的订单占比）"),
@@ -51,42 +53,28 @@ def _word(name: str, lang: Language) -> str:
     return _WORDS[name][lang == "zh"]
 
 
-def _family() -> list[str]:
-    """Font families to draw labels with: one that has Chinese characters where the machine has one."""
-    from matplotlib import font_manager
-
-    installed = {font.name for font in font_manager.fontManager.ttflist}
-    return [*(name for name in _CJK if name in installed), "DejaVu Sans"]
-
-
-def _axes(ax: Axes | None, size: tuple[float, float]) -> Axes:
-    if ax is not None:
-        return ax
-    from matplotlib import pyplot as plt
-
-    return plt.subplots(figsize=size, layout="constrained")[1]
-
-
 def _finish(ax: Axes, title: str, x: str, y: str) -> Axes:
-    family = _family()
-    ax.set_title(title, loc="left", fontsize=11, family=family)
-    ax.set_xlabel(x, family=family)
-    ax.set_ylabel(y, family=family)
-    for side in ("top", "right"):
-        ax.spines[side].set_visible(False)
-    return ax
+    ax.set_xlabel(x, family=families())
+    ax.set_ylabel(y, family=families())
+    return finish(ax, title)
 
 
 def _told(items: Any) -> str:
     return " + ".join(map(str, items)) if isinstance(items, tuple) else str(items)
 
 
+def _lines(name: str) -> str:
+    """A long name on two lines or three, so that it leaves room for what is drawn."""
+    return "\n".join(textwrap.wrap(name, _WIDEST))
+
+
+@drawn
 def rule_scatter(rules: AssociationRules, *, label: int = 5, ax: Axes | None = None, lang: Language = "en") -> Axes:
     """Rules by support and confidence, darker with lift; see :meth:`AssociationRules.plot`."""
     check_language(lang)
     from matplotlib.ticker import LogLocator
 
-    ax = _axes(ax, (7.2, 4.6))
+    ax = new_axes(ax, 7.2, 4.6)
     support, confidence, lift = (rules.measure(name) for name in ("support", "confidence", "lift"))
     order = np.argsort(lift, kind="stable")
     points = ax.scatter(
@@ -98,7 +86,7 @@ def rule_scatter(rules: AssociationRules, *, label: int = 5, ax: Axes | None = N
     ax.set_ylim(min(0.0, float(confidence.min(initial=0))), 1.04)
     bar = ax.figure.colorbar(points, ax=ax)
     bar.ax.yaxis.set_major_formatter(lambda value, _: f"{2**value:.3g}")
-    bar.set_label(_word("lift", lang), family=_family())
+    bar.set_label(_word("lift", lang), family=families())
     ax.xaxis.set_major_formatter(lambda value, _: f"{value:.3%}".rstrip("0%").rstrip(".") + "%")
     ax.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
     ax.xaxis.set_minor_formatter(lambda *_: "")
@@ -113,7 +101,7 @@ def rule_scatter(rules: AssociationRules, *, label: int = 5, ax: Axes | None = N
     names = [f"{_told(told['antecedent'].iloc[rule])} → {_told(told['consequent'].iloc[rule])}" for rule in named]
     ax.text(
         0.99, 0.99, "\n".join(f"{number}  {name}" for number, name in enumerate(names, start=1)), fontsize=7,
-        family=_family(), color=INK, transform=ax.transAxes, ha="right", va="top", linespacing=1.5,
+        family=families(), color=INK, transform=ax.transAxes, ha="right", va="top", linespacing=1.5,
         bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 2},
     )  # fmt: skip
     return _finish(
@@ -121,6 +109,7 @@ def rule_scatter(rules: AssociationRules, *, label: int = 5, ax: Axes | None = N
     )
 
 
+@drawn
 def rule_network(rules: AssociationRules, *, label: int = 20, ax: Axes | None = None, lang: Language = "en") -> Axes:
     """The strongest pairs as arrows between items, thicker with confidence; see :meth:`AssociationRules.plot`."""
     check_language(lang)
@@ -132,7 +121,7 @@ def rule_network(rules: AssociationRules, *, label: int = 20, ax: Axes | None = 
     edges = [(a[0], c[0]) for a, c in zip(pairs["antecedent"], pairs["consequent"], strict=True)]
     nodes = list(dict.fromkeys(item for edge in edges for item in edge))
     place = _layout(nodes, edges)
-    ax = _axes(ax, (7.6, 6.0))
+    ax = new_axes(ax, 7.6, 6.0)
     top = pairs["confidence"].max()
     for (start, end), sure in zip(edges, pairs["confidence"], strict=True):
         (x0, y0), (x1, y1) = place[nodes.index(start)], place[nodes.index(end)]
@@ -148,15 +137,14 @@ def rule_network(rules: AssociationRules, *, label: int = 20, ax: Axes | None = 
         )  # fmt: skip
     for item, (x, y) in zip(nodes, place, strict=True):
         ax.text(
-            x, y, str(item), ha="center", va="center", fontsize=8, family=_family(), color=INK,
+            x, y, str(item), ha="center", va="center", fontsize=8, family=families(), color=INK,
             bbox={"boxstyle": "round,pad=0.3", "facecolor": "white", "edgecolor": INK, "linewidth": 0.6},
         )  # fmt: skip
     (left, low), (right, high) = place.min(axis=0) - 0.35, place.max(axis=0) + 0.25
     ax.set_xlim(left, right + 0.1)
     ax.set_ylim(low + 0.1, high)
     ax.set_axis_off()
-    ax.set_title(_word("network", lang).format(n=len(edges)), loc="left", fontsize=11, family=_family())
-    return ax
+    return finish(ax, _word("network", lang).format(n=len(edges)))
 
 
 def _layout(nodes: list[Any], edges: list[tuple[Any, Any]]) -> Any:
@@ -177,6 +165,7 @@ def _layout(nodes: list[Any], edges: list[tuple[Any, Any]]) -> Any:
     return places
 
 
+@drawn
 def plot_heat(heat: pd.DataFrame, *, by: str = "amount", ax: Axes | None = None, lang: Language = "en") -> Axes:
     """The Pareto curve of :func:`~commlife.basket.product_heat`: how few items make how much of the whole.
 
@@ -199,7 +188,7 @@ def plot_heat(heat: pd.DataFrame, *, by: str = "amount", ax: Axes | None = None,
     check_language(lang)
     if "cumulative_share" not in getattr(heat, "columns", ()) or by not in heat.columns:
         raise ConfigError(f"heat is the frame of product_heat, with {by!r}; seen a {type(heat).__name__}.")
-    ax = _axes(ax, (7.2, 4.2))
+    ax = new_axes(ax, 7.2, 4.2)
     rank, share = heat["rank"].to_numpy(), heat["cumulative_share"].to_numpy()
     ax.plot([0, *rank], [0, *share], color=ACCENT, linewidth=1.8)
     a_items = int((heat["abc_class"] == "A").sum())
@@ -216,6 +205,7 @@ def plot_heat(heat: pd.DataFrame, *, by: str = "amount", ax: Axes | None = None,
     return _finish(ax, title, _word("items", lang), _word("share", lang))
 
 
+@drawn
 def plot_contrast(
     contrast: pd.DataFrame, *, max_q: float = 0.05, top: int = 12, ax: Axes | None = None, lang: Language = "en"
 ) -> Axes:
@@ -242,14 +232,14 @@ def plot_contrast(
     if not {"group", "itemset", "rest_support", "p_adjusted"} <= set(getattr(contrast, "columns", ())):
         raise ConfigError(f"contrast is the frame of contrast_itemsets; seen a {type(contrast).__name__}.")
     shown = contrast[contrast["p_adjusted"] <= max_q].nlargest(top, "difference").iloc[::-1]
-    ax = _axes(ax, (7.2, 1.6 + 0.34 * max(1, len(shown))))
+    ax = new_axes(ax, 7.2, 1.6 + 0.34 * max(1, len(shown)))
     at = np.arange(len(shown))
-    family = _family()
+    family = families()
     ax.hlines(at, shown["rest_support"], shown["support"], color=QUIET, linewidth=1.4)
     ax.scatter(shown["rest_support"], at, color="white", edgecolors=INK, s=34, zorder=3, label=_word("rest", lang))
-    ax.scatter(shown["support"], at, color=_MORE, s=34, zorder=3, label=_word("here", lang))
+    ax.scatter(shown["support"], at, color=BAD, s=34, zorder=3, label=_word("here", lang))
     ax.set_yticks(
-        at, [f"{group}: {_told(items)}" for group, items in zip(shown["group"], shown["itemset"], strict=True)],
+        at, [_lines(f"{group}: {_told(items)}") for group, items in zip(shown["group"], shown["itemset"], strict=True)],
         family=family, fontsize=8,
     )  # fmt: skip
     ax.set_xlim(left=0)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from commlife._figures.axes import finish
 from commlife._figures.colours import ACCENT, BAD, INK
 from commlife.errors import ConfigError
 
@@ -101,8 +102,7 @@ def bare(ax: Axes) -> Axes:
 
 def titled(ax: Axes, title: str) -> Axes:
     """A title at the left edge of the figure, that says what is seen."""
-    ax.set_title(title, loc="left", fontsize=10, color=DARK)
-    return ax
+    return finish(ax, title)
 
 
 def rank01(values: Array) -> Array:

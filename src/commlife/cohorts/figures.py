@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from commlife._figures.axes import drawn, finish, letters_on, new_axes
 from commlife._figures.colours import ACCENT, BAD, GOOD, QUIET
 from commlife.errors import ConfigError
 
@@ -27,19 +28,16 @@ _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#
 _STROKES, _MARKERS = ("-", "--", "-.", ":"), ("o", "s", "^", "D", "v", "P", "X")
 
 
+@drawn
 def heat_map(table: CohortTable, column: str, *, group: Any, ax: Axes | None) -> Axes:
     """Cohorts down, ages across; see :meth:`CohortTable.plot`."""
-    from matplotlib import pyplot as plt
-
     wide = table.wide(column)
     if table.question.by:
         groups = list(dict.fromkeys(label[0] if len(label) == 2 else label[:-1] for label in wide.index))
         if group not in groups:
             raise ConfigError(f"group is one of {groups!r:.200}; seen {group!r:.60}.")
         wide = wide.loc[group]
-    if ax is None:
-        size = (2 + 0.5 * wide.shape[1], 1.5 + 0.3 * wide.shape[0])
-        ax = plt.subplots(figsize=(min(size[0], 20), min(size[1], 20)), layout="constrained")[1]
+    ax = new_axes(ax, min(2 + 0.5 * wide.shape[1], 20), min(1.5 + 0.3 * wide.shape[0], 20))
     values = np.ma.masked_invalid(wide.to_numpy())
     # Age 0 of a retention table is 1 by definition: it would use up the colours.
     compared = values[:, 1:] if values.shape[1] > 1 and column == "rate" else values
@@ -52,27 +50,25 @@ def heat_map(table: CohortTable, column: str, *, group: Any, ax: Axes | None) ->
     ax.set_xlabel(f"age ({table.question.period})")
     ax.set_ylabel("cohort")
     shown = table.question.measured + ("" if column == "rate" else f": {column}")
-    ax.set_title(f"{shown.capitalize()} by cohort and age" + (f", {group}" if table.question.by else ""))
     if values.size <= _MOST_LABELLED:
         for row, age in np.argwhere(~np.ma.getmaskarray(values)):
             value = values[row, age]
             text = f"{value:.0%}" if column == "rate" and is_share else f"{value:,.4g}"
-            colour = "white" if value > 0.6 * top else "black"
+            colour = letters_on(image, value)
             ax.text(age + 0.5, row + 0.5, text, ha="center", va="center", fontsize=7, color=colour)
     ax.figure.colorbar(image, ax=ax, format="{x:.0%}" if column == "rate" and is_share else None)
-    return ax
+    ax.tick_params(length=0)
+    return finish(ax, f"{shown.capitalize()} by cohort and age" + (f", {group}" if table.question.by else ""))
 
 
+@drawn
 def alert_history(alerts: RetentionAlerts, alert: int, *, ax: Axes | None) -> Axes:
     """The history of an alerted cell; see :meth:`RetentionAlerts.plot`."""
-    from matplotlib import pyplot as plt
-
     from commlife.cohorts.drill import cells_behind
 
     row = alerts.row(alert)
     history, newest = cells_behind(alerts, row)
-    if ax is None:
-        ax = plt.subplots(figsize=(8, 3.5), layout="constrained")[1]
+    ax = new_axes(ax, 8, 3.5)
     days = history["cohort"].to_numpy()
     ax.fill_between(days, history["low"], history["high"], color="0.85", label="95% interval of each cohort")
     ax.plot(days, history["rate"], color="0.4", marker=".", label="history")
@@ -90,18 +86,17 @@ def alert_history(alerts: RetentionAlerts, alert: int, *, ax: Axes | None) -> Ax
     ax.tick_params(axis="x", rotation=30)
     ax.set_xlabel("cohort")
     ax.set_ylabel(f"{alerts.table.question.measured} at age {row['age']}")
-    ax.set_title(f"{row['group']}: {row['observed']:.1%}, expected {row['expected']:.1%} (q = {row['q_value']:.2g})")
     ax.legend(loc="best", fontsize=8)
-    return ax
+    return finish(
+        ax, f"{row['group']}: {row['observed']:.1%}, expected {row['expected']:.1%} (q = {row['q_value']:.2g})"
+    )
 
 
+@drawn
 def drill_bars(parts: pd.DataFrame, *, most: int, ax: Axes | None) -> Axes:
     """Who stands behind an alert; see :meth:`RetentionAlerts.plot_drill`."""
-    from matplotlib import pyplot as plt
-
     parts = parts.head(most)
-    if ax is None:
-        ax = plt.subplots(figsize=(8, 1.2 + 0.35 * len(parts)), layout="constrained")[1]
+    ax = new_axes(ax, 8, 1.2 + 0.35 * len(parts))
     place = np.arange(len(parts))
     start = np.zeros(len(parts))
     for column, colour, hatch, told in (
@@ -125,18 +120,15 @@ def drill_bars(parts: pd.DataFrame, *, most: int, ax: Axes | None) -> Axes:
     ax.axvline(0.0, color="0.3", linewidth=0.8)
     ax.set_xlabel("points of the change")
     first = parts.iloc[0]
-    ax.set_title(f"{first['group']}, age {first['age']}: whose return made the change, largest first", fontsize=10)
     ax.legend(fontsize=8, loc="lower left")
-    return ax
+    return finish(ax, f"{first['group']}, age {first['age']}: whose return made the change, largest first")
 
 
+@drawn
 def plan_bars(plan: GrowthPlan, *, ax: Axes | None) -> Axes:
     """Money now and planned; see :meth:`GrowthPlan.plot`."""
-    from matplotlib import pyplot as plt
-
     table = plan.levers
-    if ax is None:
-        ax = plt.subplots(figsize=(7, 1 + 0.25 * len(table)), layout="constrained")[1]
+    ax = new_axes(ax, 7, 1 + 0.25 * len(table))
     place = np.arange(len(table))
     ax.barh(place - 0.2, table["now"], height=0.4, color="0.7", label="now")
     beyond = table["extrapolated"].to_numpy(dtype=bool)
@@ -146,17 +138,14 @@ def plan_bars(plan: GrowthPlan, *, ax: Axes | None) -> Axes:
     ax.set_yticks(place, [f"{group}: {lever}" for group, lever in zip(table["group"], table["lever"], strict=True)])
     ax.invert_yaxis()
     ax.set_xlabel("money a period")
-    ax.set_title("What is spent now, and what the plan spends")
     ax.legend(fontsize=8)
-    return ax
+    return finish(ax, "What is spent now, and what the plan spends")
 
 
+@drawn
 def curve_lines(curve: RetentionCurve, *, ax: Axes | None) -> Axes:
     """What was seen and what is projected; see :meth:`RetentionCurve.plot`."""
-    from matplotlib import pyplot as plt
-
-    if ax is None:
-        ax = plt.subplots(figsize=(7, 4), layout="constrained")[1]
+    ax = new_axes(ax, 7, 4)
     by = list(curve.by)
     groups = curve.curve.groupby(by, dropna=False, sort=True) if by else [("all", curve.curve)]
     for place, (name, mine) in enumerate(groups):
@@ -181,6 +170,5 @@ def curve_lines(curve: RetentionCurve, *, ax: Axes | None) -> Axes:
     ax.set_ylabel("share with an order in every period so far")
     ax.set_ylim(0, 1.02)
     ax.yaxis.set_major_formatter("{x:.0%}")
-    ax.set_title("Seen (points) and projected (lines), with 95% intervals")
     ax.legend(fontsize=8)
-    return ax
+    return finish(ax, "Seen (points) and projected (lines), with 95% intervals")

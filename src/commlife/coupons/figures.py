@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from commlife._figures.axes import drawn, finish, new_axes
 from commlife._figures.colours import ACCENT, BAD, INK, QUIET
 from commlife.errors import ConfigError
 
@@ -21,6 +22,7 @@ __all__ = ["plot_fairness", "plot_frontier"]
 MOST_ROWS = 40
 
 
+@drawn
 def plot_frontier(curve: pd.DataFrame, *, plan: Allocation | None = None, ax: Axes | None = None) -> Axes:
     """Value against budget, with the price of one more unit of money.
 
@@ -32,13 +34,10 @@ def plot_frontier(curve: pd.DataFrame, *, plan: Allocation | None = None, ax: Ax
     Raises:
         ConfigError: If the frame is no frontier.
     """
-    from matplotlib import pyplot as plt
-
     missing = {"budget", "value", "shadow_price"} - set(_columns(curve))
     if missing:
         raise ConfigError(f"plot_frontier draws what frontier() returned; the frame lacks {sorted(missing)}.")
-    if ax is None:
-        ax = plt.subplots(figsize=(6.5, 4), layout="constrained")[1]
+    ax = new_axes(ax, 6.5, 4)
     ax.plot(curve["budget"], curve["value"], color=ACCENT, lw=2)
     ax.set_xlabel("budget")
     ax.set_ylabel("value of the best plan, as estimated")
@@ -62,11 +61,10 @@ def plot_frontier(curve: pd.DataFrame, *, plan: Allocation | None = None, ax: Ax
         ax.annotate(
             "the plan", (plan.cost, plan.value), xytext=(-8, 8), textcoords="offset points", ha="right", color=BAD
         )
-    ax.set_title(title)
-    ax.spines[["top", "right"]].set_visible(False)
-    return ax
+    return finish(ax, title)
 
 
+@drawn
 def plot_fairness(audit: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     """The discount offered on the same basket, by level of each attribute.
 
@@ -77,8 +75,6 @@ def plot_fairness(audit: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     Raises:
         ConfigError: If the frame is no audit, or has more than 40 rows.
     """
-    from matplotlib import pyplot as plt
-
     needed = {"attribute", "level", "users", "mean_discount", "difference", "q_value"}
     missing = needed - set(_columns(audit))
     if missing or not 0 < len(audit) <= MOST_ROWS:
@@ -86,8 +82,7 @@ def plot_fairness(audit: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
             f"plot_fairness draws 1 to {MOST_ROWS} rows of fairness_audit(); "
             + (f"the frame lacks {sorted(missing)}." if missing else f"seen {len(audit)}. Choose attributes.")
         )
-    if ax is None:
-        ax = plt.subplots(figsize=(7.5, 1.4 + 0.34 * len(audit)), layout="constrained")[1]
+    ax = new_axes(ax, 7.5, 1.4 + 0.34 * len(audit))
     place = np.arange(len(audit))
     clear = (audit["q_value"] < 0.05).to_numpy()
     less = (audit["difference"] < 0).to_numpy()
@@ -105,13 +100,13 @@ def plot_fairness(audit: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         ax.axhline(change + 0.5, color=INK, lw=0.5)
     ax.set_xlabel("mean discount offered on the same basket")
     found = int((clear & less).sum())
-    ax.set_title(
-        f"{found} of {len(audit)} groups get less than the others\n"
-        "hatched: less, plain colour: more, grey: within chance"
-    )
-    ax.spines[["top", "right", "left"]].set_visible(False)
+    ax.spines["left"].set_visible(False)
     ax.tick_params(left=False)
-    return ax
+    return finish(
+        ax,
+        f"{found} of {len(audit)} groups get less than the others",
+        below="hatched: less, plain colour: more, grey: within chance",
+    )
 
 
 def _columns(table: Any) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from commlife._figures.axes import drawn, finish
 from commlife._figures.colours import ACCENT, BAD, QUIET
 from commlife._text import label
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["readout_figure"]
 
 
+@drawn
 def readout_figure(read: CampaignReadout, outcome: str) -> Figure:
     """See :meth:`CampaignReadout.plot`."""
     from matplotlib import pyplot as plt
@@ -37,9 +39,10 @@ def readout_figure(read: CampaignReadout, outcome: str) -> Figure:
     left.set_ylabel(f"{label(outcome, 'en')} a period")
     left.tick_params(axis="x", rotation=30)
     left.legend(loc="lower left", fontsize=8)
-    left.set_title(
+    finish(
+        left,
         f"{label(outcome, 'en')}: {effect['relative']:+.1%} "
-        f"({read.confidence_level:.0%}: {effect['relative_low']:+.1%} to {effect['relative_high']:+.1%})"
+        f"({read.confidence_level:.0%}: {effect['relative_low']:+.1%} to {effect['relative_high']:+.1%})",
     )
 
     # Each placebo in the terms of the treated: as large as it would be with their error before.
@@ -51,8 +54,8 @@ def readout_figure(read: CampaignReadout, outcome: str) -> Figure:
     right.set_xlabel("gap to the control, share of the level before")
     right.yaxis.set_major_locator(MaxNLocator(integer=True))
     right.set_ylabel("campaigns that never were")
-    right.set_title(f"p = {effect['p_value']:.3f} of {effect['placebos']} placebos")
     right.legend(fontsize=8)
+    finish(right, f"p = {effect['p_value']:.3f} of {effect['placebos']} placebos")
     return figure
 
 

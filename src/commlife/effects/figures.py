@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from commlife._figures.axes import drawn, finish, new_axes
 from commlife._figures.colours import ACCENT, BAD, INK, QUIET
 
 if TYPE_CHECKING:
@@ -29,18 +30,15 @@ _WORDS = {
 _MARKS = ("o", "s", "^", "D", "v", "P")
 
 
+@drawn
 def forest(readout: Readout, metric: str, *, by: str | None, ax: Axes | None) -> Axes:
     """Effects with intervals, the whole first; see :meth:`Readout.plot`."""
-    from matplotlib import pyplot as plt
-
     whole = readout.of(metric)
     parts = readout.of(metric, by=by) if by is not None else whole.iloc[:0]
     levels = list(dict.fromkeys(parts["level"].astype(str)))
     arms = list(dict.fromkeys(whole["arm"]))
     lines = ["all users", *levels]
-    if ax is None:
-        height = 1.6 + 0.32 * len(lines) * max(1, len(arms)) ** 0.7
-        ax = plt.subplots(figsize=(7.5, min(height, 14)), layout="constrained")[1]
+    ax = new_axes(ax, 7.5, min(1.6 + 0.32 * len(lines) * max(1, len(arms)) ** 0.7, 14))
     shift = np.linspace(-0.22, 0.22, len(arms)) if len(arms) > 1 else np.zeros(1)
     for place, arm in enumerate(arms):
         mine = [whole[whole["arm"] == arm], parts[parts["arm"] == arm]]
@@ -72,12 +70,12 @@ def forest(readout: Readout, metric: str, *, by: str | None, ax: Axes | None) ->
     ax.set_yticks(range(len(lines)), [f"{line}  ({sizes[i]:,})" for i, line in enumerate(lines)])
     ax.set_ylim(len(lines) - 0.4, -0.6)
     ax.set_xlabel(f"{_WORDS[metric]} ({readout.confidence_level:.0%} interval)")
-    ax.set_title(f"{_title(metric, whole)}\n{readout.assignment}, {readout.start} to {readout.end}, filled: not chance")
-    ax.spines[["top", "right", "left"]].set_visible(False)
+    ax.spines["left"].set_visible(False)
     ax.tick_params(left=False)
     if len(arms) > 1:
-        ax.legend(frameon=False, loc="best")
-    return ax
+        ax.legend(loc="best")
+    below = f"{readout.assignment}, {readout.start} to {readout.end}, filled: not chance"
+    return finish(ax, _title(metric, whole), below=below)
 
 
 def _title(metric: str, whole: Any) -> str:
@@ -91,13 +89,11 @@ def _title(metric: str, whole: Any) -> str:
     return f"{name}: no clear difference" if not any(sign) else f"{name}: some arms differ"
 
 
+@drawn
 def gain_curve(ranking: Ranking, *, ax: Axes | None) -> Axes:
     """Incremental outcome against users treated, with its band; see :meth:`Ranking.plot`."""
-    from matplotlib import pyplot as plt
-
     curve = ranking.curve
-    if ax is None:
-        ax = plt.subplots(figsize=(6.5, 4), layout="constrained")[1]
+    ax = new_axes(ax, 6.5, 4)
     share = curve["users"] / curve["users"].iloc[-1]
     ax.fill_between(share, curve["gain_low"], curve["gain_high"], color=ACCENT, alpha=0.18, lw=0,
                     label=f"{ranking.confidence_level:.0%} of resampled trials")  # fmt: skip
@@ -110,7 +106,6 @@ def gain_curve(ranking: Ranking, *, ax: Axes | None) -> Axes:
     ax.set_ylabel("incremental outcome")
     low, high = ranking.qini_low, ranking.qini_high
     says = "better than chance" if low > 0 else "worse than chance" if high < 0 else "not clearly better than chance"
-    ax.set_title(f"The score ranks {says}\nQini ({ranking.normalize}) {ranking.qini:.3g}, {low:.3g} to {high:.3g}")
-    ax.spines[["top", "right"]].set_visible(False)
-    ax.legend(frameon=False, loc="best")
-    return ax
+    ax.legend(loc="best")
+    below = f"Qini ({ranking.normalize}) {ranking.qini:.3g}, {low:.3g} to {high:.3g}"
+    return finish(ax, f"The score ranks {says}", below=below)

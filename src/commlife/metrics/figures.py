@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from commlife._figures.axes import finish, new_axes
 from commlife._figures.colours import ACCENT, BAD, GOOD, INK, QUIET
 from commlife._text import Language, label
 from commlife.errors import ConfigError
@@ -34,20 +35,6 @@ _LINES = (
 )
 
 
-def new_axes(ax: Axes | None, width: float, height: float) -> Axes:
-    """The axes given, or those of a new figure."""
-    if ax is not None:
-        return ax
-    from matplotlib import pyplot as plt
-
-    return plt.subplots(figsize=(width, height), layout="constrained")[1]
-
-
-def plain(ax: Axes) -> None:
-    """No more lines than needed."""
-    ax.spines[["top", "right"]].set_visible(False)
-
-
 def metric_lines(asked: BusinessMetrics, metric: str, *, ax: Axes | None, lang: Language) -> Axes:
     """A metric over the complete periods; see :meth:`BusinessMetrics.plot`."""
     from matplotlib.ticker import PercentFormatter
@@ -62,7 +49,7 @@ def metric_lines(asked: BusinessMetrics, metric: str, *, ax: Axes | None, lang: 
         if len(told):
             ax.fill_between(told["period"], told["low"], told["high"], color="0.88", label="95%")
         ax.plot(table["period"], table[metric], color=ACCENT, marker="o", markersize=3.5)
-        ax.set_title(_said(table[metric].to_numpy(), name, share=share, lang=lang), loc="left", color=INK)
+        title = _said(table[metric].to_numpy(), name, share=share, lang=lang)
     else:
         largest = (
             table.groupby(asked.by, dropna=False)[_weight(asked)].sum().sort_values(ascending=False, kind="stable")
@@ -76,14 +63,13 @@ def metric_lines(asked: BusinessMetrics, metric: str, *, ax: Axes | None, lang: 
             ax.plot(mine["period"], mine[metric], color=colour, linestyle=dash, label=str(group), zorder=2)
         ax.legend(fontsize=8, frameon=False, ncols=min(5, len(named)))
         groups = label(asked.by, lang)
-        ax.set_title(f"{name}（按{groups}）" if lang == "zh" else f"{name} by {groups.lower()}", loc="left", color=INK)
+        title = f"{name}（按{groups}）" if lang == "zh" else f"{name} by {groups.lower()}"
     if share:
         ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=None))
     else:
         ax.yaxis.set_major_formatter(lambda value, _: f"{value:,.10g}")
     ax.tick_params(colors=QUIET, labelcolor=INK)
-    plain(ax)
-    return ax
+    return finish(ax, title)
 
 
 def _weight(asked: BusinessMetrics) -> str:
@@ -143,9 +129,7 @@ def waterfall(tree: RevenueTree, *, ax: Axes | None, lang: Language) -> Axes:
         ax.margins(y=0.12)
     ax.yaxis.set_major_formatter(lambda value, _: f"{value:,.10g}")
     ax.tick_params(colors=QUIET, labelcolor=INK)
-    ax.set_title(_change_said(tree, lang), loc="left", color=INK)
-    plain(ax)
-    return ax
+    return finish(ax, _change_said(tree, lang))
 
 
 def _change_said(tree: RevenueTree, lang: Language) -> str:
@@ -192,9 +176,7 @@ def group_bars(tree: RevenueTree, *, ax: Axes | None, lang: Language) -> Axes:
     ax.xaxis.set_major_formatter(lambda value, _: f"{value:+,.10g}" if value else "0")
     ax.tick_params(colors=QUIET, labelcolor=INK)
     ax.legend(fontsize=8, frameon=False, ncols=6, loc="upper center", bbox_to_anchor=(0.5, -0.08))
-    ax.set_title(_change_said(tree, lang), loc="left", color=INK)
-    plain(ax)
-    return ax
+    return finish(ax, _change_said(tree, lang))
 
 
 def funnel_bars(way: Funnel, group: Any, *, ax: Axes | None, lang: Language) -> Axes:
@@ -226,9 +208,7 @@ def funnel_bars(way: Funnel, group: Any, *, ax: Axes | None, lang: Language) -> 
     ax.set_xlim(0, max(float(users[0]), 1.0) * 1.18)
     ax.xaxis.set_major_formatter(lambda value, _: f"{value:,.10g}")
     ax.tick_params(colors=QUIET, labelcolor=INK)
-    plain(ax)
-    ax.set_title(_loss_said(way, users, lang), loc="left", color=INK)
-    return ax
+    return finish(ax, _loss_said(way, users, lang))
 
 
 def _loss_said(way: Funnel, users: Any, lang: Language) -> str:
@@ -264,15 +244,12 @@ def k_lines(viral: KFactor, *, ax: Axes | None, lang: Language) -> Axes:
     ax.set_ylim(bottom=0)
     ax.tick_params(colors=QUIET, labelcolor=INK)
     said = f"{viral.k:.2f}" if viral.k == viral.k else "–"
-    ax.set_title(
+    return finish(
+        ax,
         f"K 因子 {said}：每位新用户在 {viral.window[:-1]} 天内带来的新用户"
         if lang == "zh"
         else f"K factor {said}: users brought by each new user within {viral.window[:-1]} days",
-        loc="left",
-        color=INK,
     )
-    plain(ax)
-    return ax
 
 
 def elasticity_marks(found: PriceElasticity, top: int, *, ax: Axes | None, lang: Language) -> Axes:
@@ -295,13 +272,10 @@ def elasticity_marks(found: PriceElasticity, top: int, *, ax: Axes | None, lang:
         else "弹性：价格每变动 1% 时销量的百分比变动，95% 区间"
     )
     below = int((found.table["high"] < -1).sum())
-    ax.set_title(
+    return finish(
+        ax,
         f"{below} of {len(found)} lie wholly below -1: units rose more than the price fell"
         if lang == "en"
         else f"{len(found)} 个中有 {below} 个区间整体低于 -1：销量增幅超过降价幅度",
-        loc="left",
-        color=INK,
         pad=16,
     )
-    plain(ax)
-    return ax

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from commlife._figures.axes import finish, new_axes
 from commlife._figures.colours import ACCENT, BAD, INK, QUIET
-from commlife.metrics.figures import new_axes, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -57,8 +57,7 @@ def days_bars(stock: StockTable, top: int, *, ax: Axes | None, lang: Language) -
     ax.set_xlabel(words["across"].format(as_of=stock.as_of))
     unsold = len(table) - len(known)
     told = words["title"].format(short=int((known["days_of_stock"] < _WEEK).sum()), items=len(known))
-    ax.set_title(_title(told, words, "left" if unsold else "", empty=known.empty, unsold=unsold), loc="left", color=INK)
-    return ax
+    return finish(ax, _title(told, words, "left" if unsold else "", empty=known.empty, unsold=unsold))
 
 
 def sold_dots(stock: StockTable, top: int, *, ax: Axes | None, lang: Language) -> Axes:
@@ -89,8 +88,7 @@ def sold_dots(stock: StockTable, top: int, *, ax: Axes | None, lang: Language) -
     unknown = len(newest) - len(known)
     told = words["title"].format(low=int((known["sell_through"] < _HALF).sum()), items=len(known))
     title = _title(told, words, "left" if unknown else "", empty=known.empty, unknown=unknown)
-    ax.set_title(title, loc="left", color=INK)
-    return ax
+    return finish(ax, title)
 
 
 def _names(ax: Axes, shown: pd.DataFrame) -> None:
@@ -98,7 +96,6 @@ def _names(ax: Axes, shown: pd.DataFrame) -> None:
     ax.set_yticks(np.arange(len(shown)), [str(name) for name in shown["item_id"]])
     ax.set_ylim(-0.6, max(len(shown), 1) - 0.4)
     ax.tick_params(colors=QUIET, labelcolor=INK)
-    plain(ax)
 
 
 def _title(told: str, words: dict[str, str], more: str, *, empty: bool, **counts: int) -> str:

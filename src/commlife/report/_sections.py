@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from commlife._figures.colours import STATES, heat
+from commlife._figures.colours import BASE, STATES, heat
 from commlife._figures.svg import sparkline, stacked_columns
 from commlife._text import labels
 from commlife.errors import InsufficientDataError
@@ -87,13 +87,8 @@ def _lifecycle(page: Page) -> Section:
     counts = page.models.lifecycle.wide()
     recent = flows.tail(26).reset_index(drop=True)
     ticks = [f"{pd.Timestamp(day):%m-%d}" for day in recent["period"]]
-    above = {
-        "active": recent["retained"].fillna(0).tolist(),
-        "returned": recent["returned"].fillna(0).tolist(),
-        "new": recent["new"].fillna(0).tolist(),
-    }
-    if "existing" in recent.columns:
-        above["existing"] = recent["existing"].fillna(0).tolist()
+    columns = {state: "retained" if state == "active" else state for state in BASE}
+    above = {state: recent[column].fillna(0).tolist() for state, column in columns.items() if column in recent.columns}
     w = page.words
     figure = stacked_columns(
         above, {"lapsed": recent["lapsed"].fillna(0).tolist()}, ticks=ticks, labels=labels(page.lang), colours=STATES,

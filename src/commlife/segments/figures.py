@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from commlife._figures.axes import letters_on
 from commlife._figures.colours import ACCENT, BAD, GOOD, INK, QUIET
 from commlife._figures.fonts import families
 from commlife.orders.calendar import Duration
-from commlife.segments._canvas import axes, bare, cells, plain, written
+from commlife.segments._canvas import axes, bare, cells, plain
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,12 +43,12 @@ def draw_grid(summary: SegmentSummary, ax: Any = None) -> Any:
     users[at], money[at], names[at] = grid["users"], grid["monetary"], grid["segment"]
     whole = money.sum() or 1.0
     depth = np.sqrt(users / max(users.max(), 1.0))
-    cells(ax, depth, cmap="Blues", vmin=0, vmax=1.15)
+    image = cells(ax, depth, cmap="Blues", vmin=0, vmax=1.15)
     title, of_money, across, down = _GRID[lang]
     for (row, column), n in np.ndenumerate(users):
         if not n:
             continue
-        colour = written(float(depth[row, column]))
+        colour = letters_on(image, float(depth[row, column]))
         ax.text(
             column,
             row - 0.27,
@@ -96,11 +97,12 @@ def draw_migration(moved: Migration, ax: Any = None, *, lang: Language = "en") -
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     ax = axes(ax, (2.4 + 0.82 * len(columns), 1.9 + 0.46 * len(rows)))
     depth = np.sqrt(shares)
-    cells(ax, depth, cmap="Blues", vmin=0, vmax=1.1)
+    image = cells(ax, depth, cmap="Blues", vmin=0, vmax=1.1)
     for (row, column), share in np.ndenumerate(shares):
         if counts[row, column]:
             said = f"{share:.0%}" if share >= 0.005 else "<1%"
-            ax.text(column, row, said, ha="center", va="center", fontsize=8.5, color=written(float(depth[row, column])))
+            colour = letters_on(image, float(depth[row, column]))
+            ax.text(column, row, said, ha="center", va="center", fontsize=8.5, color=colour)
     from matplotlib.patches import Rectangle
 
     for row, name in enumerate(rows):
@@ -189,11 +191,11 @@ def draw_types(types: FittedBehaviourTypes, ax: Any = None) -> Any:
     means = np.array([each.mean for each in types.types])
     ax = axes(ax, (3.4 + 1.0 * means.shape[1], 1.4 + 0.62 * len(means)))
     bound = max(1.0, float(np.abs(means).max()))
-    cells(ax, means, cmap="PuOr_r", vmin=-1.3 * bound, vmax=1.3 * bound)
+    image = cells(ax, means, cmap="PuOr_r", vmin=-1.3 * bound, vmax=1.3 * bound)
     for (row, column), value in np.ndenumerate(means):
         told = abs(value) >= 0.35
         word = WORDS[types.behaviour[column]][types.lang][0 if value > 0 else 1] if told else ""
-        colour = "white" if abs(value) > 0.8 * bound else INK
+        colour = letters_on(image, float(value))
         ax.text(
             column, row - (0.14 if told else 0), f"{value:+.1f}", ha="center", va="center", fontsize=9, color=colour
         )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from commlife._figures.colours import ACCENT, INK, STATES
+from commlife._figures.colours import ACCENT, BASE, INK, STATES
 from commlife._figures.fonts import families
 from commlife._text import label
 from commlife.segments._canvas import axes, plain
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["draw_flows", "draw_lifecycle", "draw_returns"]
 
-_ABOVE, _BELOW = ("active", "existing", "returned", "new"), ("silent", "churned")
+_BELOW = ("silent", "churned")
 _LIFE = {
     "en": ("Base of {base:,} users ({change:+,} in the last period), {silent:,} silent, {churned:,} churned",
            "users (below the line: not in the base)"),
@@ -40,9 +40,9 @@ def draw_lifecycle(life: FittedLifecycle, ax: Any = None) -> Any:
     ax, lang = axes(ax, (8.0, 4.4)), life.spec.lang
     stocks = life.counts.groupby(["period", "state"], sort=True)["users"].sum().unstack("state")
     at = np.arange(len(stocks))
-    _stack(ax, at, {state: stocks[state].to_numpy(dtype=float) for state in _ABOVE}, lang, up=True)
+    _stack(ax, at, {state: stocks[state].to_numpy(dtype=float) for state in BASE}, lang, up=True)
     _stack(ax, at, {state: stocks[state].to_numpy(dtype=float) for state in _BELOW}, lang, up=False)
-    base = stocks[list(_ABOVE)].sum(axis=1).to_numpy()
+    base = stocks[list(BASE)].sum(axis=1).to_numpy()
     title, side = _LIFE[lang]
     change = int(base[-1] - base[-2]) if len(base) > 1 else 0
     told = title.format(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from commlife._figures.axes import drawn, finish, new_axes
 from commlife._figures.colours import ACCENT, BAD, PAPER
 from commlife._stats.wilson import wilson_interval
 from commlife._text.notebook import Shown
@@ -44,9 +45,10 @@ class FrequencyCheck(Shown):
         """The table."""
         return self.table
 
+    @drawn
     def plot(self, ax: Axes | None = None) -> Axes:
         """Bars side by side."""
-        axes = _axes(ax)
+        axes = new_axes(ax, 7, 4)
         place = np.arange(len(self.table))
         axes.bar(place - 0.2, self.table["users"], width=0.4, color=ACCENT, label="seen")
         axes.bar(
@@ -55,11 +57,11 @@ class FrequencyCheck(Shown):
         labels = [str(x) for x in self.table["x"]]
         axes.set_xticks(place, [*labels[:-1], f"{labels[-1]}+"])
         axes.set_xlabel("repeat purchase days")
+        axes.yaxis.set_major_formatter("{x:,.0f}")
         axes.set_ylabel("users")
         off = float((self.table["users"] - self.table["expected"]).abs().sum() / 2 / self.table["users"].sum())
-        axes.set_title(f"Repeat purchases seen and expected: {off:.1%} of the users lie elsewhere")
         axes.legend()
-        return axes
+        return finish(axes, f"Repeat purchases seen and expected: {off:.1%} of the users lie elsewhere")
 
 
 def frequency_check(
@@ -136,9 +138,10 @@ class HoldoutCheck(Shown):
         """The table by x."""
         return self.by_x
 
+    @drawn
     def plot(self, ax: Axes | None = None) -> Axes:
         """Conditional expectation by x: the line that was foreseen, the dots that came with their 95% intervals."""
-        axes = _axes(ax)
+        axes = new_axes(ax, 7, 4)
         place = np.arange(len(self.by_x))
         actual = self.by_x["actual"].to_numpy()
         reach = np.nan_to_num(self.by_x["high"].to_numpy() - actual)
@@ -149,9 +152,8 @@ class HoldoutCheck(Shown):
         axes.set_xlabel("repeat purchase days before")
         axes.set_ylabel(f"purchase days in the next {self.horizon_days} days")
         axes.set_ylim(bottom=0)
-        axes.set_title(f"{self.actual:,} purchase days came, {self.expected:,.0f} were expected")
         axes.legend(loc="upper left")
-        return axes
+        return finish(axes, f"{self.actual:,} purchase days came, {self.expected:,.0f} were expected")
 
 
 def holdout_check(fitted: FittedPurchaseModel, earlier: Any, later: Any, *, most: int = 7) -> HoldoutCheck:
@@ -260,11 +262,3 @@ def _check_fitted(what: str, fitted: object) -> None:
 def _check_most(most: object) -> None:
     if isinstance(most, bool) or not isinstance(most, int) or not 1 <= most <= 100:
         raise ConfigError(f"most is a whole number from 1 to 100; seen {most!r}.")
-
-
-def _axes(ax: Axes | None) -> Axes:
-    if ax is not None:
-        return ax
-    from matplotlib import pyplot as plt
-
-    return plt.subplots(layout="constrained")[1]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from commlife._figures.axes import drawn, finish, new_axes
 from commlife._text.notebook import Shown
 from commlife.errors import ConfigError
 from commlife.orders.calendar import Timestamp
@@ -48,14 +49,12 @@ class ModelComparison(Shown):
         """The table."""
         return self.table
 
+    @drawn
     def plot(self, ax: Axes | None = None) -> Axes:
         """The histogram of x that was seen as bars, what each model expects as marks."""
         from commlife._figures.colours import ACCENT, BAD, GOOD, INK, PAPER, QUIET
 
-        if ax is None:
-            from matplotlib import pyplot as plt
-
-            ax = plt.subplots(layout="constrained", figsize=(7, 3.5))[1]
+        ax = new_axes(ax, 7, 3.5)
         seen = next(iter(self.histograms.values())).table
         place = np.arange(len(seen))
         ax.bar(place, seen["users"], color=QUIET, alpha=0.5, label="seen")
@@ -73,10 +72,10 @@ class ModelComparison(Shown):
         ax.set_yscale("log")
         ax.set_xticks(place, [*(str(x) for x in seen["x"][:-1]), f"{seen['x'].iloc[-1]}+"])
         ax.set_xlabel("repeat purchase days")
+        ax.yaxis.set_major_formatter("{x:,.0f}")
         ax.set_ylabel("users (log scale)")
-        ax.set_title(f"Repeat purchases seen and expected; {self.table['model'].iloc[0]} is first by AIC")
         ax.legend()
-        return ax
+        return finish(ax, f"Repeat purchases seen and expected; {self.table['model'].iloc[0]} is first by AIC")
 
 
 def compare_models(

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import chdtrc
 
+from commlife._figures.axes import drawn, finish, new_axes
 from commlife._text.notebook import Shown
 from commlife.errors import ConfigError, DriftWarning, InsufficientDataError
 from commlife.orders.calendar import Timestamp, day_number
@@ -72,14 +73,12 @@ class DriftCheck(Shown):
         """The table."""
         return self.table
 
+    @drawn
     def plot(self, ax: Axes | None = None) -> Axes:
         """The ratio of what came to what was expected, with its 95% interval."""
         from commlife._figures.colours import ACCENT, QUIET
 
-        if ax is None:
-            from matplotlib import pyplot as plt
-
-            ax = plt.subplots(layout="constrained", figsize=(6, 3))[1]
+        ax = new_axes(ax, 7, 3.4)
         place = np.arange(len(self.table))[::-1]
         reach = 1.96 * self.table["standard_error"] / self.table["expected"]
         ax.axvline(1.0, color=QUIET, linewidth=1)
@@ -87,9 +86,9 @@ class DriftCheck(Shown):
         ax.errorbar(self.table["ratio"], place, xerr=reach, fmt="o", color=ACCENT, label="came / expected, 95%")
         ax.set_yticks(place, self.table["group"].tolist())
         ax.set_xlabel(f"purchase days of {self.days} days: came / expected")
-        ax.set_title("Drifted: fit again" if self.drifted else "No drift that matters")
-        ax.legend(fontsize="small")
-        return ax
+        ax.set_ylim(-0.6, len(place) - 0.4)
+        ax.legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.24), ncols=2)
+        return finish(ax, "Drifted: fit again" if self.drifted else "No drift that matters")
 
 
 def drift_check(

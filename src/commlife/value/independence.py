@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtr
 
+from commlife._figures.axes import drawn, finish, new_axes
 from commlife._text.notebook import Shown
 from commlife.errors import InsufficientDataError
 from commlife.orders.calendar import Timestamp
@@ -64,14 +65,12 @@ class SpendCheck(Shown):
         """The table."""
         return self.table
 
+    @drawn
     def plot(self, ax: Axes | None = None) -> Axes:
         """Mean spend by x with its 95% interval; flat where the assumption holds."""
         from commlife._figures.colours import ACCENT, QUIET
 
-        if ax is None:
-            from matplotlib import pyplot as plt
-
-            ax = plt.subplots(layout="constrained", figsize=(6, 3.5))[1]
+        ax = new_axes(ax, 6, 3.5)
         place = np.arange(len(self.by_x))
         mean = self.by_x["mean_spend"].to_numpy()
         reach = np.nan_to_num(self.by_x["high"].to_numpy() - mean)
@@ -88,9 +87,8 @@ class SpendCheck(Shown):
         ax.set_ylabel("mean spend of a repeat day")
         ax.set_ylim(bottom=0)
         rank = float(self.table["correlation"].to_numpy()[2])
-        ax.set_title(f"Spend by frequency: rank correlation {rank:+.2f}")
         ax.legend(loc="upper left")
-        return ax
+        return finish(ax, f"Spend by frequency: rank correlation {rank:+.2f}")
 
 
 def spend_check(data: Any, *, as_of: Timestamp | None = None) -> SpendCheck:

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtri
 
+from commlife._figures.axes import drawn, finish, new_axes
 from commlife._text.notebook import Shown
 from commlife.errors import ConfigError, ModelWarning
 from commlife.orders.calendar import Timestamp
@@ -67,14 +68,12 @@ class ValueTotals(Shown):
         """The table."""
         return self.table
 
+    @drawn
     def plot(self, ax: Axes | None = None, *, top: int = 20) -> Axes:
         """The most valuable groups: dots, the reach of parameters and chance, and thick that of the parameters."""
         from commlife._figures.colours import ACCENT, INK
 
-        if ax is None:
-            from matplotlib import pyplot as plt
-
-            ax = plt.subplots(layout="constrained", figsize=(7, 1.4 + 0.3 * min(top, len(self.table))))[1]
+        ax = new_axes(ax, 7, 1.8 + 0.3 * min(top, len(self.table)))
         shown = (self.table.iloc[:-1] if self.by is not None else self.table).nlargest(top, "value").iloc[::-1]
         place = np.arange(len(shown))
         ax.hlines(place, shown["low"], shown["high"], color=INK, linewidth=1, label="parameters and chance")
@@ -83,12 +82,12 @@ class ValueTotals(Shown):
         )
         ax.plot(shown["value"], place, "o", color="white", markeredgecolor=INK, label="expected")
         ax.set_yticks(place, [str(label) for label in shown.iloc[:, 0]])
+        ax.xaxis.set_major_formatter("{x:,.0f}")
         ax.set_xlabel(f"value of the next {self.horizon_days} days")
         ax.margins(y=0.15)
         by = "" if self.by is None else f" by {self.by}"
-        ax.set_title(f"What users still bring{by}, {self.level:.0%} intervals")
-        ax.legend(loc="lower right")
-        return ax
+        ax.legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=3)
+        return finish(ax, f"What users still bring{by}, {self.level:.0%} intervals")
 
 
 def value_totals(

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from commlife import _engine
+from commlife._figures.axes import drawn, finish, new_axes
 from commlife._text.notebook import Shown
 from commlife.errors import ConfigError, InsufficientDataError
 from commlife.orders.calendar import Duration, Timestamp, day_number, day_text
@@ -56,31 +57,29 @@ class TrackingCheck(Shown):
         """The table."""
         return self.table
 
+    @drawn
     def plot(self, ax: Axes | None = None, *, cumulative: bool = False) -> Axes:
         """What came as a line, what was expected dashed, the day of the fit upright."""
         from matplotlib.dates import ConciseDateFormatter
 
         from commlife._figures.colours import ACCENT, BAD, QUIET
 
-        if ax is None:
-            from matplotlib import pyplot as plt
-
-            ax = plt.subplots(layout="constrained", figsize=(7, 3.5))[1]
+        ax = new_axes(ax, 7, 3.5)
         day = pd.to_datetime(self.table["period"])
         at: Any = pd.Timestamp(self.as_of)
         prefix = "cumulative_" if cumulative else ""
         ax.plot(day, self.table[f"{prefix}actual"], color=ACCENT, label="came")
         ax.plot(day, self.table[f"{prefix}expected"], color=BAD, linestyle="--", label="expected")
         ax.axvline(at, color=QUIET, linewidth=1)
-        ax.annotate(" foreseen", (at, ax.get_ylim()[1]), va="top", color=QUIET)
+        ax.annotate(" foreseen", (at, 1), xycoords=("data", "axes fraction"), va="top", color=QUIET)
         ax.xaxis.set_major_formatter(ConciseDateFormatter(ax.xaxis.get_major_locator()))  # type: ignore[no-untyped-call]
         ax.set_ylim(bottom=0)
+        ax.yaxis.set_major_formatter("{x:,.0f}")
         ax.set_ylabel("repeat purchase days" + (", added up" if cumulative else " a period"))
         after = self.table[self.table["holdout"]]
         off = after["actual"].sum() / after["expected"].sum() - 1 if len(after) else float("nan")
-        ax.set_title("Purchases of known users" + (f": {off:+.0%} against the forecast" if len(after) else ""))
         ax.legend()
-        return ax
+        return finish(ax, "Purchases of known users" + (f": {off:+.0%} against the forecast" if len(after) else ""))
 
 
 def tracking_check(
