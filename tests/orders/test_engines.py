@@ -8,6 +8,7 @@ import pytest
 
 import commlife as cl
 from commlife._engine import collect
+from commlife.orders.calendar import day_number
 
 NAMES = {
     "user_id": "phone", "order_id": "order_no", "ordered_at": "paid_at", "amount": "paid", "quantity": "pieces",
@@ -122,6 +123,16 @@ def test_zones_are_converted_alike(engine):
     rows = collect(log._lines(30_000).select("user_id", "day", "us")).sort_values("user_id")
     assert (rows["day"] - 20_394).tolist() == [0, 0, 0, 1]
     assert rows["us"].iloc[0] == rows["us"].iloc[1]
+
+
+@pytest.mark.parametrize("zone", ["America/New_York", "Asia/Ho_Chi_Minh", "Etc/GMT+8"])
+def test_a_zone_of_any_name_is_the_same_moments(engine, zone):
+    """An underscore, a sign or digits in the zone's name: Narwhals does not know such a pandas column for times."""
+    utc = pd.Series(pd.to_datetime(["2025-03-09 06:59:59", "2025-03-10 03:59:59", "2025-03-10 04:00:00"], utc=True))
+    frame = pd.DataFrame({"u": list("abc"), "t": utc.dt.tz_convert(zone), "m": [1.0] * 3})
+    log = cl.OrderLog.from_frame(engine(frame), user_id="u", ordered_at="t", amount="m", timezone="America/New_York")
+    rows = collect(log._lines(30_000).select("user_id", "day")).sort_values("user_id")
+    assert (rows["day"] - day_number("2025-03-09")).tolist() == [0, 0, 1]
 
 
 FAULTY = pd.DataFrame(

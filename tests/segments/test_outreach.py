@@ -180,7 +180,7 @@ def test_within_the_community_alone():
 @pytest.mark.parametrize(
     ("calls", "more"),
     [
-        (CALLS.drop(columns="outcome"), {}), (CALLS, {"user_id": "phone"}), (CALLS.assign(called_at=None), {}),
+        (CALLS.drop(columns="outcome"), {}), (CALLS, {"user_id": "phone"}), (CALLS.assign(called_at=None), {}), (CALLS.assign(called_at=20_000), {}), (CALLS.assign(called_at=True), {}),
         (CALLS.assign(user_id=None), {}), (CALLS, {"cost": {"phone": 1}}), (CALLS, {"cost": -1}), (CALLS, {"cost": True}),
         (CALLS.assign(user_id=CALLS["user_id"].astype(str)), {}), (CALLS, {"cost": "price"}), (CALLS, {"margin": 0}), (CALLS, {"margin": 2}), (CALLS, {"within": "14"}),
     ],

@@ -13,6 +13,9 @@ __all__ = ["plain_columns"]
 def plain_columns(frame: nw.LazyFrame[Any]) -> tuple[nw.LazyFrame[Any], dict[str, str]]:
     """The frame with categories as their values and objects as what they hold, and the columns of mixed types.
 
+    Times of pandas with a zone become the same moments in UTC: Narwhals does not read every zone's name off a dtype
+    (``America/New_York`` has an underscore).
+
     Returns:
         The frame, and for each column that holds several types what it holds.
     """
@@ -26,6 +29,8 @@ def plain_columns(frame: nw.LazyFrame[Any]) -> tuple[nw.LazyFrame[Any], dict[str
         replaced: dict[str, Any] = {}
         for name in categories:
             replaced[name] = native[name].astype(native[name].dtype.categories.dtype)
+        for name in [name for name in native.columns if isinstance(native[name].dtype, pd.DatetimeTZDtype)]:
+            replaced[name] = native[name].dt.tz_convert("UTC")
         for name in [
             name for name in native.columns if native[name].dtype.kind == "O" and native[name].dtype.name == "object"
         ]:
@@ -66,6 +71,8 @@ def _times(column: Any) -> Any:
         times = pd.to_datetime(column, errors="coerce")
     except ValueError:
         return None
+    if isinstance(times.dtype, pd.DatetimeTZDtype):
+        return times.dt.tz_convert("UTC")
     return None if times.dtype == object else times
 
 

@@ -8,10 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
 
 from commlife import _engine
+from commlife._engine.columns import plain_columns
 from commlife._stats.wilson import Z95, wilson_interval
 from commlife._text import check_language
 from commlife._text.notebook import Shown
@@ -234,6 +236,10 @@ def _attempts(
     for name, column in wanted.items():
         if column not in columns:
             raise ConfigError.unknown_name(f"calls: {name}, the column", column, columns)
+    frame, mixed = plain_columns(frame)
+    kind = frame.collect_schema()[called_at]
+    if called_at in mixed or not (kind == nw.String or isinstance(kind, (nw.Datetime, nw.Date))):
+        raise ConfigError(f"calls: column {called_at!r} holds no times but {mixed.get(called_at, kind)}.")
     timed = _engine.add_local_microsecond(frame, called_at, timezone=log.timezone, into="_us")
     names = [*dict.fromkeys(column for name, column in wanted.items() if name != "called_at"), "_us"]
     rows = _engine.collect(timed.select(*names))
