@@ -47,6 +47,16 @@ def curve_by_hand(frame, within):
     return at_risk, returned
 
 
+def test_a_curve_needs_one_period_more_than_it_looks_ahead():
+    """Three weeks: enough for a return within two, at one gap, too few for one within three."""
+    frame = pd.DataFrame({"u": ["a", "a", "b"], "t": pd.to_datetime(["2025-02-20", "2025-03-06", "2025-02-21"])})
+    log = cl.OrderLog.from_frame(frame.assign(m=1.0), **NAMES)
+    table = return_curve(log, as_of=AS_OF, within=2).table
+    assert table[["gap", "at_risk", "returned"]].to_numpy().tolist() == [[0, 2, 1]]
+    with pytest.raises(cl.InsufficientDataError, match="holds 3"):
+        return_curve(log, as_of=AS_OF, within=3)
+
+
 @FEWER
 @given(st.integers(0, 10**6), st.integers(1, 4), st.integers(20, 200))
 def test_the_curve_follows_the_definition(seed, within, n):

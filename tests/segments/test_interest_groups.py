@@ -94,6 +94,22 @@ def test_cohesion_is_the_mean_cosine_of_all_pairs():
     assert dealt[5].mean() == pytest.approx(wanted, abs=0.01), "a random group is as alike as any two users"
 
 
+def test_the_fit_of_a_user_is_the_cosine_with_her_group():
+    """One of like-minded users fits fully; one who buys what nobody else in her group buys fits less."""
+    rows = [(user, f"kind-{user // 10}", day) for user in range(20) for day in range(8)]
+    odd = [(0, "kind-9", day) for day in range(8, 40)]
+    frame = pd.DataFrame(rows + odd, columns=["u", "c", "day"])
+    frame["t"] = pd.Timestamp("2025-01-01") + pd.to_timedelta(frame["day"], unit="D")
+    log = cl.OrderLog.from_frame(frame.assign(m=1.0, g="home")[["u", "t", "m", "c", "g"]], user_id="u", ordered_at="t",
+                                 amount="m", category="c", community="g")  # fmt: skip
+    users = cl.interest_groups(log, as_of=AS_OF, max_size=10).users.set_index("user_id")
+    assert users["group"].nunique() == 2
+    pure = users[users["group"] != users.loc[0, "group"]]
+    assert pure["fit"].to_numpy() == pytest.approx(np.ones(len(pure)))
+    assert users.loc[0, "fit"] < users.drop(index=0)["fit"].min() < 1.0 + 1e-12
+    assert (users["fit"].abs() <= 1.0 + 1e-12).all()
+
+
 def test_without_tastes_groups_are_no_better_than_chance_on_orders_not_seen():
     """Groups made of noise look alike on the orders that made them: new orders tell."""
     frame, _ = planted(200, strength=0.0)
@@ -142,6 +158,8 @@ def test_a_log_without_communities_is_one():
         {"seed": -1},
         {"level": "shop"},
         {"max_size": True},
+        {"max_size": 20.5},
+        {"min_orders": "3"},
         {"lookback": "x"},
     ],
 )

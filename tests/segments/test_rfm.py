@@ -79,6 +79,17 @@ def test_scores_follow_the_definition(n_bins):
     assert given_back["segment"].notna().all()
 
 
+def test_the_mean_and_the_weighted_score_follow_the_definition(engine, as_pandas):
+    """Monetary "mean" is net spend an order that counts; the score is the weighted mean of the three."""
+    spec = RFM(n_bins=4, monetary="mean", weights={"recency": 1, "frequency": 2, "monetary": 5})
+    log = cl.OrderLog.from_frame(engine(export()), **NAMES, order_id="o")
+    table = as_pandas(fit(spec, log, "2025-03-15").transform(log, as_of="2025-03-15"))
+    wanted = by_definition(export(), "2025-03-15")
+    np.testing.assert_allclose(table["monetary"], wanted["monetary"] / wanted["frequency"], rtol=1e-12)
+    weighted = (table["r_score"] + 2 * table["f_score"] + 5 * table["m_score"]) / 8
+    np.testing.assert_allclose(table["rfm_score"], weighted, rtol=1e-12)
+
+
 SPECS = [
     RFM(),
     RFM(n_bins=4, monetary="mean", lookback="30D", lang="en", weights={"recency": 1, "frequency": 2, "monetary": 4}),
@@ -269,6 +280,33 @@ def test_a_moderate_shift_is_called_so():
     )
     assert drift.table["psi"].iloc[0] == pytest.approx(0.2 * np.log(7 / 3), abs=2e-3)
     assert drift.table["verdict"].iloc[0] == "shifted"
+
+
+def test_drift_is_told_apart_from_chance_by_the_size_of_both_samples():
+    """Two samples of one population have a PSI of about chi2 (bins - 1) times 1/n + 1/m (Yurdakul 2018): by hand."""
+    from scipy import stats
+
+    from commlife.segments.drift import score_drift
+
+    def read(before, now):
+        table = score_drift(
+            {"monetary": before}, {"monetary": now}, fitted_as_of="2025-01-01", as_of="2025-02-01"
+        ).table
+        return table.iloc[0]
+
+    row = read((40, 40, 40), [30, 10, 10])
+    assert row["noise"] == pytest.approx(stats.chi2.ppf(0.95, 2) * (1 / 120 + 1 / 50))
+    # The same shares: a shift where there are users enough, chance where there are not.
+    assert read((4000, 4000), [6200, 3800])["verdict"] == "stable"
+    assert read((4000, 4000), [7000, 3000])["verdict"] == "shifted"
+    assert read((10, 10), [14, 6])["verdict"] == "stable"
+    # An empty bin on both sides is no bin.
+    assert read((40, 0, 40), [30, 0, 20])["noise"] == pytest.approx(stats.chi2.ppf(0.95, 1) * (1 / 80 + 1 / 50))
+    # Of two samples of one population one in twenty is called farther apart than chance.
+    rng = np.random.default_rng(1)
+    samples = rng.multinomial(400, [0.1, 0.2, 0.3, 0.4], size=(600, 2))
+    apart = [row["psi"] > row["noise"] for row in (read(tuple(one), list(two)) for one, two in samples)]
+    assert 0.02 < np.mean(apart) < 0.08
 
 
 def test_nobody_to_score():

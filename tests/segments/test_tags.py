@@ -162,6 +162,26 @@ def test_a_user_who_moves_from_value_to_quality_shows_it(engine, as_pandas):
     assert wide.loc[30, "buying_style_before"] == "price_sensitive"
 
 
+def test_whoever_tries_what_is_new_to_her_is_told_and_a_free_sample_counts():
+    """User 0 takes another product every time, for nothing; the others buy the same one at the same price."""
+    days = pd.date_range("2025-01-01", "2025-06-29", freq="4D")
+    rows = [
+        (user, at, number, "new", 0.0, f"sample-{number}")
+        if user == 0 and line
+        else (user, at, number, "old", 10.0, "egg")
+        for user in range(30)
+        for number, at in enumerate(days)
+        for line in range(2)
+    ]
+    frame = pd.DataFrame(rows, columns=["user_id", "ordered_at", "order_id", "category", "amount", "item_id"])
+    frame["order_id"] += 1000 * frame["user_id"]
+    log = log_of(frame)
+    styles = cl.user_tags(log, as_of=AS_OF).tags.query("tag == 'buying_style'").set_index("user_id")
+    assert styles.loc[0, "value"] == "experience_first"
+    assert styles.loc[0, "share"] == pytest.approx(0.5)
+    assert set(styles.drop(index=0)["value"]) == {"balanced"}
+
+
 def test_too_little_evidence_gives_no_tag():
     frame = mover().query("user_id < 5").groupby("user_id").head(2)
     tags = cl.user_tags(log_of(frame), as_of="2025-01-30")
