@@ -18,7 +18,7 @@ help:
 	@echo "make mutation     do the tests notice a changed operator, bound or argument? make mutation ROOM=segments SAMPLE=60"
 	@echo "make lint       ruff, import-linter        make types   mypy, pyright --verifytypes"
 	@echo "make docs       build the site, strict     make bench   ratios against peers, in one run"
-	@echo "make api        compare the public names with the last released ones"
+	@echo "make api        names, breaks with the last release, JSON schemas and columns of frames against what is kept"
 	@echo "make artefacts  build the wheel and the sdist, look into them, run tests against the installed wheel"
 
 # One stamp for each set of packages: `make demo` on a fresh machine does not wait for the linters.
@@ -113,8 +113,11 @@ artefacts: $(VENV)/.dev
 	@$(BIN)/python -m pip install --quiet --no-deps --target $(VENV)/.artefact dist/*.whl
 	@$(BIN)/python tests/artefacts.py dist $(VENV)/.artefact
 
+# Names and signatures, breaks with the last release (griffe), schemas of files and columns of frames.
 api: $(VENV)/.dev
 	$(BIN)/python tests/api/snapshot.py --check
+	$(BIN)/python tests/api/breaking.py
+	$(BIN)/python tests/api/shapes.py --check
 
 bench: $(VENV)/.bench
 	@for script in bench/bench_*.py; do echo "== $$script"; OMP_NUM_THREADS=1 $(BIN)/python $$script || exit 1; done

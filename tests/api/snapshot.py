@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import inspect
 import json
 import sys
@@ -40,7 +41,7 @@ def describe(thing: Any) -> dict[str, Any]:
         if name.startswith("_") or name in base:
             continue
         member = inspect.getattr_static(thing, name)
-        if isinstance(member, property):
+        if isinstance(member, (property, functools.cached_property)):
             methods[name] = "property"
         elif isinstance(member, (staticmethod, classmethod)) or inspect.isfunction(member):
             methods[name] = signature(getattr(thing, name))

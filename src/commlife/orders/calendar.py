@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Self, TypeVar
 
 import numpy as np
-from pydantic import BeforeValidator, GetCoreSchemaHandler, PlainSerializer
+from pydantic import BeforeValidator, GetCoreSchemaHandler, GetJsonSchemaHandler, PlainSerializer
 from pydantic_core import CoreSchema, core_schema
 
 from commlife.errors import ConfigError
@@ -119,6 +119,12 @@ class Duration(str):
         del source, handler
         return core_schema.no_info_plain_validator_function(cls, serialization=core_schema.to_string_ser_schema())
 
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        """A text, for JSON schemas of specs."""
+        del schema, handler
+        return {"type": "string", "pattern": r"^[1-9][0-9]{0,4}D$", "examples": ["28D"]}
+
 
 class Period(str):
     """A grid of time: ``"<n>D"`` counted back from as_of, or calendar ``"week"`` (Monday), ``"month"``, ``"quarter"``.
@@ -193,6 +199,12 @@ class Period(str):
         """Validated from a string, written as one."""
         del source, handler
         return core_schema.no_info_plain_validator_function(cls, serialization=core_schema.to_string_ser_schema())
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        """A text, for JSON schemas of specs."""
+        del schema, handler
+        return {"type": "string", "pattern": r"^([1-9][0-9]{0,4}D|week|month|quarter)$", "examples": ["7D", "week"]}
 
 
 def _month_index(day: Days) -> Days:
