@@ -34,6 +34,11 @@ class Export:
         """The log of the same rows in another kind of frame."""
         return cl.OrderLog.from_frame(native, **self.columns)
 
+    @property
+    def people(self) -> list[Any]:
+        """The users, in the order of their ids."""
+        return sorted(self.frame[self.columns["user_id"]].unique())
+
 
 _NAMES = {
     "user_id": "phone", "order_id": "order_no", "ordered_at": "paid_at", "amount": "paid", "quantity": "pieces",
@@ -117,11 +122,22 @@ def fallen_retention() -> Export:
     return Export(frame, {**names, "observed_from": made.world.start}, made.as_of, made.as_of)
 
 
+def town() -> Export:
+    """A synthetic community with items, coupons and refunds: what models and trials need more users for."""
+    made = cl.datasets.make_community(n_users=260, n_weeks=26, drop_community=None, seed=11)
+    taken = ("order_id", "amount", "quantity", "cost", "list_amount", "discount", "item_id", "category", "community",
+             "channel", "coupon_id", "address_id")  # fmt: skip
+    names = {name: name for name in ("user_id", "ordered_at", *taken) if name in made.frame}
+    frame = made.frame[list(names)].sample(frac=1.0, random_state=3, ignore_index=True)
+    return Export(frame, {**names, "observed_from": made.world.start}, made.as_of, "2025-05-26")
+
+
 EXPORTS: dict[str, Callable[[], Export]] = {
     "market": market,
     "clock_changes": clock_changes,
     "far_dates": far_dates,
     "fallen_retention": fallen_retention,
+    "town": town,
 }
 
 RULES = cl.CleaningRules(
@@ -309,9 +325,192 @@ def _kinds(log: cl.OrderLog, e: Export) -> Answer:
     if log.has("category"):
         groups = cl.interest_groups(log, as_of=e.as_of, max_size=10, min_orders=2, permutations=19)
         answer |= {"groups": groups.table, "grouped": groups.users}
-    calls = pd.DataFrame({"user_id": sorted(e.frame["phone"].unique())[::3], "called_at": f"{e.earlier} 10:00"})
-    read = cl.outreach_readout(calls, log, as_of=e.as_of, channel=None, outcome=None, cost=1.0)
+    called = pd.DataFrame({"user_id": e.people[::3], "called_at": pd.Timestamp(f"{e.earlier} 10:00")})
+    read = cl.outreach_readout(like(log, called), log, as_of=e.as_of, channel=None, outcome=None, cost=1.0)
     return answer | {"read": read.table, "balance": read.balance}
+
+
+def _events(e: Export) -> pd.DataFrame:
+    """What users did beside ordering: visits of all, registrations of most, some twice and some too late."""
+    rng = np.random.default_rng(7)
+    people = np.array(e.people, dtype=object)[rng.integers(0, len(e.people), 400)]
+    first = pd.Timestamp(e.as_of) - pd.Timedelta(days=170)
+    frame = pd.DataFrame(
+        {
+            "user_id": people,
+            "event": np.array(["visit", "visit", "register", "refer", "noise"])[rng.integers(0, 5, 400)],
+            "time": (first + pd.to_timedelta(rng.integers(0, 170 * 24, 400), unit="h")).astype("datetime64[us]"),
+            "way": np.array(["app", "小程序"])[rng.integers(0, 2, 400)],
+        }
+    )
+    return frame.astype({"user_id": type(e.people[0])})
+
+
+def _funnel(log: cl.OrderLog, e: Export) -> Answer:
+    events = like(log, _events(e))
+    way = cl.funnel(
+        events, steps=["visit", "register", "first_order", "order"], as_of=e.as_of, log=log, window="56D", by="way"
+    )
+    alone = cl.funnel(log, steps=["first_order", "second_order"], as_of=e.as_of, window={"second_order": "28D"})
+    answer = {"way": way.table, "unentered": way.unentered, "orders": alone.table}
+    if log.has("community"):
+        by = cl.funnel(log, steps=["first_order", "second_order", "order"], as_of=e.as_of, by="community")
+        answer["by"] = by.table
+    seen = cl.business_metrics(log, as_of=e.as_of, period="month", events=events)
+    return answer | {"activity": seen.table, "activity rates": seen.rates}
+
+
+def _invitations(log: cl.OrderLog, e: Export) -> Answer:
+    rng = np.random.default_rng(8)
+    many = np.array(e.people, dtype=object)
+    sent = pd.DataFrame(
+        {
+            "inviter": many[rng.integers(0, len(many), 300)],
+            "invitee": many[rng.integers(0, len(many), 300)],
+            "time": (
+                pd.Timestamp(e.as_of) - pd.Timedelta(days=180) + pd.to_timedelta(rng.integers(0, 4_000, 300), unit="h")
+            ).astype("datetime64[us]"),
+        }
+    ).astype({"inviter": type(e.people[0]), "invitee": type(e.people[0])})
+    told = cl.k_factor(like(log, sent), log, as_of=e.as_of, period="month", n_boot=20)
+    return {"cohorts": told.table, "aside": told.set_aside}
+
+
+def _revenue(log: cl.OrderLog, e: Export) -> Answer:
+    answer = {"month": cl.revenue_tree(log, as_of=e.as_of).table}
+    if log.has("community"):
+        by = cl.revenue_tree(log, as_of=e.as_of, period="28D", against=2, by="community")
+        answer |= {"by": by.table, "total": by.total}
+    return answer
+
+
+def _shelf(log: cl.OrderLog, e: Export) -> Answer:
+    days = pd.date_range(end=e.as_of, periods=17, freq="7D").astype("datetime64[us]")
+    items = sorted(e.frame[e.columns["item_id"]].dropna().unique())[:12]
+    stock = pd.DataFrame({"item_id": np.repeat(items, len(days)), "day": np.tile(days, len(items))})
+    stock["on_hand"] = np.random.default_rng(9).integers(0, 60, len(stock)).astype(float)
+    prices = pd.DataFrame({"item_id": items, "original_price": 30.0, "payable_price": np.arange(len(items)) * 4.0})
+    few = {"min_periods": 8, "min_price_spread": 0.01}
+    elastic = cl.price_elasticity(log, as_of=e.as_of, period="14D", **few)
+    kinds = cl.price_elasticity(log, as_of=e.as_of, level="category", period="14D", **few)
+    return {
+        "through": cl.sell_through(log, like(log, stock), as_of=e.as_of, last=6).table,
+        "days": cl.days_of_stock(log, like(log, stock), as_of=e.as_of).table,
+        "items": elastic.table,
+        "refused": elastic.refused,
+        "categories": kinds.table,
+        "prices": cl.PriceGuard().audit_prices(log, like(log, prices), as_of=e.as_of),
+    }
+
+
+def _baskets(log: cl.OrderLog, e: Export) -> Answer:
+    sets = cl.frequent_itemsets(log, as_of=e.as_of, level="item_id", min_count=3)
+    kinds = cl.frequent_itemsets(log, as_of=e.as_of, level="category", min_support=0.05, keep="closed")
+    rules = cl.association_rules(sets, min_confidence=0.05)
+    return {"itemsets": sets.to_frame(), "kinds": kinds.to_frame(), "rules": rules.to_frame()}
+
+
+def _later_baskets(log: cl.OrderLog, e: Export) -> Answer:
+    early = cl.frequent_itemsets(log, as_of=e.earlier, level="category", min_count=3)
+    rules = cl.association_rules(early, min_confidence=0.05)
+    later = cl.holdout_rules(rules, log, since=e.earlier, as_of=e.as_of, level="category")
+    told = cl.evaluate_cross_sell(rules, log, since=e.earlier, as_of=e.as_of, level="category", n_bootstrap=100)
+    return {
+        "contrast": cl.contrast_itemsets(log, as_of=e.as_of, by="community", level="category", min_count=3, min_len=1),
+        "bundles": cl.bundles(log, as_of=e.as_of, since=e.earlier, min_count=3, max_q=1.0),
+        "pulls": cl.hot_pulls(log, as_of=e.as_of, hot=3, profitable=2, level="category"),
+        "holdout": later,
+        "evaluation": told.table,
+    }
+
+
+def _value(log: cl.OrderLog, e: Export) -> Answer:
+    summary = cl.purchase_summary(log, as_of=e.earlier)
+    bg, gg = cl.BetaGeo().fit(summary, time_unit="7D"), cl.GammaGamma().fit(summary)
+    values = cl.lifetime_value(bg, gg, summary, horizon="91D", annual_discount=0.1, margin=0.2)
+    on_log = cl.BetaGeo().fit(log, as_of=e.earlier, time_unit="7D")
+    tracked = cl.tracking_check(on_log, log, as_of=e.as_of).table
+    # Predictions stand in the order of the summary, and a lazy one has none.
+    alive, values = (plain(frame).sort_values("user_id", ignore_index=True) for frame in (bg.p_alive(summary), values))
+    return {"alive": alive, "value": values, "tracking": tracked}
+
+
+def _trial(log: cl.OrderLog, e: Export) -> Answer:
+    dealt = pd.DataFrame({"user_id": e.people, "arm": np.where(np.arange(len(e.people)) % 2, "half", "none")})
+    read = cl.readout(
+        log, like(log, dealt), as_of=e.as_of, start=e.earlier, window="28D", assignment="adjusted", by=["community"],
+        coupons=sorted(e.frame[e.columns["coupon_id"]].dropna().unique())[:2], margin=0.3,
+    )  # fmt: skip
+    return {"read": read.to_frame()}
+
+
+def _campaign(log: cl.OrderLog, e: Export) -> Answer:
+    read = cl.campaign_readout(
+        log, "2025-05-26", "2025-06-09", as_of=e.as_of, treated="C03", before="28D", washout="28D", confidence_level=0.5
+    )
+    return {"read": read.to_frame()}
+
+
+def _silence(log: cl.OrderLog, e: Export) -> Answer:
+    model = cl.SilenceModel(horizon="14D", active_within="56D", snapshots=2, n_trees=20, refits=2, resamples=10)
+    fitted = model.fit(log, as_of=e.as_of)
+    return {
+        "evaluation": fitted.evaluation,
+        "drivers": fitted.drivers(),
+        "predict": fitted.predict(log, as_of=e.as_of),
+        "features": fitted.feature_table(log, as_of=e.as_of),
+        "reasons": fitted.reasons(log, as_of=e.as_of, k=2),
+        "riskiest": fitted.reasons(log, as_of=e.as_of, k=2, users=0.3, lang="zh"),
+        "drift": fitted.drift(log, as_of=e.as_of).to_frame(),
+    }
+
+
+def _state(log: cl.OrderLog, e: Export) -> Answer:
+    question = cl.CohortQuestion(as_of=e.as_of, period="month", washout="28D")
+    state = cl.LogState.start(log, as_of=e.as_of, follow=[cl.Lifecycle(period="week", washout="28D"), question])
+    life = state.lifecycle()
+    return {"summary": state.purchase_summary(), "states": life.states, "cohorts": state.cohort_table().to_frame()}
+
+
+def like(log: cl.OrderLog, table: pd.DataFrame) -> Any:
+    """A host's small frame beside the log, in the log's own kind."""
+    kind = log._frame.implementation
+    if kind is nw.Implementation.POLARS:
+        import polars as pl
+
+        return pl.from_pandas(table)
+    if kind in {nw.Implementation.PYARROW, nw.Implementation.DUCKDB}:
+        import pyarrow as pa
+
+        made = pa.Table.from_pandas(table, preserve_index=False)
+        if kind is nw.Implementation.PYARROW:
+            return made
+        import duckdb
+
+        return duckdb.connect().from_arrow(made)
+    if kind is nw.Implementation.DASK:
+        import dask.dataframe as dd
+
+        return dd.from_pandas(table, npartitions=2)
+    if kind is nw.Implementation.PYSPARK:
+        return spark_table(nw.to_native(log._frame).sparkSession, table)
+    return table
+
+
+def spark_table(spark: Any, table: pd.DataFrame) -> Any:
+    """Rows on Spark: TIMESTAMP_NTZ for naive times, TIMESTAMP for instants."""
+    from pyspark.sql import types
+
+    kinds = {"i": types.LongType(), "f": types.DoubleType(), "M": types.TimestampNTZType()}
+    fields = []
+    for name in table.columns:
+        instant = isinstance(table[name].dtype, pd.DatetimeTZDtype)
+        kind = types.TimestampType() if instant else kinds.get(table[name].dtype.kind, types.StringType())
+        fields.append(types.StructField(name, kind))
+    rows = table.astype(object).where(table.notna(), None).to_dict("records")
+    for row in rows:
+        row |= {name: value.to_pydatetime() for name, value in row.items() if isinstance(value, pd.Timestamp)}
+    return spark.createDataFrame(rows, types.StructType(fields))
 
 
 CALLS: dict[str, Callable[[cl.OrderLog, Export], Answer]] = {
@@ -331,16 +530,33 @@ CALLS: dict[str, Callable[[cl.OrderLog, Export], Answer]] = {
     "panel": _panel,
     "horizon": _horizon,
     "user_table": _user_table,
+    "funnel": _funnel,
+    "invitations": _invitations,
+    "revenue": _revenue,
+    "shelf": _shelf,
+    "baskets": _baskets,
+    "later_baskets": _later_baskets,
+    "value": _value,
+    "trial": _trial,
+    "campaign": _campaign,
+    "silence": _silence,
+    "state": _state,
 }
+_NEED_ITEMS = {"baskets", "later_baskets"}
+_NEED_USERS = {"shelf", "value", "trial", "silence", "campaign"}
 #: Calls that need more columns, or more users, than the smaller exports have.
 _NOT_ON = {
-    "market": {"alerts"},
-    "clock_changes": {"cleaning", "alerts", "user_table"},
-    "far_dates": {"cleaning", "calls", "alerts", "panel", "horizon", "user_table", "indices", "tags", "kinds"},
+    "market": {"alerts", *_NEED_USERS},
+    "clock_changes": {"cleaning", "alerts", "user_table", *_NEED_ITEMS, *_NEED_USERS},
+    "far_dates": {"cleaning", "calls", "alerts", "panel", "horizon", "user_table", "indices", "tags", "kinds"}
+    | {"funnel", "invitations", "state", *_NEED_ITEMS, *_NEED_USERS},
     "fallen_retention": set(CALLS) - {"alerts"},
+    "town": set(CALLS) - _NEED_USERS,
 }
 
 
+#: Calls that take seconds.
+LONG = {"silence", "trial", "later_baskets", "user_table", "kinds"}
 #: Plans of so many steps that Dask and Spark take minutes to lay them out: not tried there.
 _LONG_PLANS = {"tags", "kinds"}
 

@@ -31,7 +31,9 @@ def test_neighbours_are_those_of_a_plain_walk(rows, kind):
             "net": np.arange(len(rows), dtype=np.int64) * 7 - 20,
         }
     )
-    arrow = pa.Table.from_pandas(frame, preserve_index=False)
+    # Without rows pandas 2 does not say that ids are text.
+    schema = pa.schema([("user_id", pa.string()), ("index", pa.int64()), ("net", pa.int64())])
+    arrow = pa.Table.from_pandas(frame, schema=schema, preserve_index=False)
     native = {"pandas": lambda: frame, "polars": lambda: pl.from_arrow(arrow), "pyarrow": lambda: arrow,
               "duckdb": lambda: duckdb.connect().from_arrow(arrow)}[kind]()  # fmt: skip
     made = _engine.with_neighbours(_engine.from_host(native), "index", by="user_id", carry="net")

@@ -2,6 +2,7 @@
 
 from commlife._engine.frames import (
     EAGER,
+    bounded,
     collect,
     collect_rows,
     frame_like,
@@ -15,6 +16,7 @@ from commlife._engine.frames import (
     settle,
     told_as_ours,
 )
+from commlife._engine.parts import SPREAD, map_parts
 from commlife._engine.repeats import mark_repeats
 from commlife._engine.times import add_local_microsecond, microsecond_as_datetime
 from commlife._engine.windows import NONE_AFTER, NONE_BEFORE, with_neighbours, with_previous
@@ -23,7 +25,9 @@ __all__ = [
     "EAGER",
     "NONE_AFTER",
     "NONE_BEFORE",
+    "SPREAD",
     "add_local_microsecond",
+    "bounded",
     "collect",
     "collect_rows",
     "frame_like",
@@ -31,6 +35,7 @@ __all__ = [
     "is_eager",
     "is_sorted",
     "lazy_like",
+    "map_parts",
     "mark_repeats",
     "microsecond_as_datetime",
     "moved_to",

@@ -54,13 +54,21 @@ def plain_columns(frame: nw.LazyFrame[Any]) -> tuple[nw.LazyFrame[Any], dict[str
                 replaced[name] = native[name].where(native[name].notna(), float("nan")).astype("float64")
             elif held == "boolean":
                 replaced[name] = native[name].astype("boolean")
-            elif held == "empty":
-                replaced[name] = native[name].astype("str")
+            elif held == "empty" or (held == "string" and native[name].isna().any()):
+                replaced[name] = _text(native[name])
         if replaced:
             frame = nw.from_native(native.assign(**replaced)).lazy()
     elif categories:
         frame = frame.with_columns(nw.col(*categories).cast(nw.String))
     return frame, mixed
+
+
+def _text(column: Any) -> Any:
+    """Texts with nulls as pandas' own texts: sums over objects stumble on a null."""
+    import pandas as pd
+
+    # Before pandas 3 "str" is Python's and would write a null out.
+    return column.astype("string" if int(pd.__version__.partition(".")[0]) < 3 else "str")
 
 
 def _times(column: Any) -> Any:

@@ -16,6 +16,7 @@ from commlife.errors import ConfigError, EngineError
 __all__ = [
     "EAGER",
     "KINDS",
+    "bounded",
     "collect",
     "collect_rows",
     "frame_like",
@@ -163,9 +164,22 @@ def settle(frame: nw.LazyFrame[Any], *, rows: int = 0) -> nw.LazyFrame[Any]:
         return frame.collect().lazy()
     if kind is nw.Implementation.DUCKDB:
         return nw.from_native(native.materialize())
-    if kind in {nw.Implementation.DASK, nw.Implementation.PYSPARK}:
+    if kind is nw.Implementation.DASK:
         return nw.from_native(native.persist())
+    if kind is nw.Implementation.PYSPARK:
+        return nw.from_native(_held_by_spark(native))
     return frame
+
+
+def _held_by_spark(native: Any) -> Any:
+    """A Spark plan whose rows are kept once computed, and whose steps so far are never planned again.
+
+    A cached plan would still be planned from its first step each time something is built on it, which costs more than
+    the rows; a checkpoint is not. Without a checkpoint directory its rows lie with the executors alone.
+    """
+    if native.sparkSession.sparkContext.getCheckpointDir() is None:
+        return native.localCheckpoint(eager=False)
+    return native.checkpoint(eager=False)
 
 
 def collect(frame: nw.LazyFrame[Any] | nw.DataFrame[Any]) -> pd.DataFrame:
@@ -188,23 +202,39 @@ MOST_COLLECTED = 200_000_000
 _log = logging.getLogger("commlife")
 
 
-def collect_rows(frame: nw.LazyFrame[Any], *, call: str, way_out: str) -> pd.DataFrame:
+def collect_rows(
+    frame: nw.LazyFrame[Any], *, call: str, way_out: str = "Ask for it by parts of the users."
+) -> pd.DataFrame:
     """A table that is not small, where an engine cannot finish a step itself: told in the log of the process, bounded.
 
     Raises:
         EngineError: If a lazy engine holds more rows than a process should take.
     """
+    return collect(bounded(frame, call=call, way_out=way_out))
+
+
+def bounded(
+    frame: nw.LazyFrame[Any] | nw.DataFrame[Any], *, call: str, way_out: str = "Ask for it by parts of the users."
+) -> nw.LazyFrame[Any]:
+    """The same plan, before it is brought into this process: its rows are counted, told, and refused if too many.
+
+    Frames whose rows are here already are not counted.
+
+    Raises:
+        EngineError: If a lazy engine holds more rows than a process should take.
+    """
     kind = frame.implementation
-    if kind not in EAGER:
-        frame = settle(frame)
-        rows = int(frame.select(nw.len()).collect().item())
-        if rows > MOST_COLLECTED:
-            raise EngineError(
-                f"{call} is finished in this process, and would bring {rows:,} rows of {KINDS[kind]} here; at most "
-                f"{MOST_COLLECTED:,} are taken. {way_out}"
-            )
-        _log.info("%s brings %d rows of %s into this process", call, rows, KINDS[kind])
-    return collect(frame)
+    if kind in EAGER or isinstance(frame, nw.DataFrame):
+        return frame.lazy()
+    frame = settle(frame)
+    rows, name = int(frame.select(nw.len()).collect().item()), KINDS.get(kind, str(kind))
+    if rows > MOST_COLLECTED:
+        raise EngineError(
+            f"{call} is finished in this process, and would bring {rows:,} rows of {name} here; at most "
+            f"{MOST_COLLECTED:,} are taken. {way_out}"
+        )
+    _log.info("%s brings %d rows of %s into this process", call, rows, name)
+    return frame
 
 
 def _writable(values: Any) -> Any:

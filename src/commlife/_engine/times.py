@@ -38,6 +38,12 @@ def add_local_microsecond(frame: nw.LazyFrame[Any], column: str, *, timezone: st
     when = nw.col(column)
     if dtype == nw.Date:
         when = when.cast(nw.Datetime("us"))
+    elif kind is nw.Implementation.PANDAS and dtype.time_zone is not None:  # type: ignore[attr-defined]
+        # Through pandas' own instants: its frames of Arrow forget the zone in another way in each version.
+        native = nw.to_native(frame)
+        instants = native[column].astype("datetime64[us, UTC]")
+        local = instants.dt.tz_convert(timezone).dt.tz_localize(None)
+        return nw.from_native(native.assign(**{into: _pandas_microseconds(local)})).lazy()
     elif dtype.time_zone is not None:  # type: ignore[attr-defined]  # a Datetime by the caller's check
         when = when.dt.convert_time_zone(timezone).dt.replace_time_zone(None)
     elif kind is nw.Implementation.PANDAS:

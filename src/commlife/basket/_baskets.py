@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
+from commlife._engine import bounded
 from commlife.errors import ConfigError, InsufficientDataError, SchemaError
 
 if TYPE_CHECKING:
@@ -149,7 +150,11 @@ def _of_frame(frame: nw.DataFrame[Any] | nw.LazyFrame[Any], basket: str, item: s
     if basket == item:
         raise ConfigError(f"basket and item name the same column {item!r}. Give two.")
     two = frame.select(nw.col(basket).alias("basket"), nw.col(item).alias("item"))
-    eager = two.collect() if isinstance(two, nw.LazyFrame) else two
+    eager = (
+        bounded(two, call="frequent_itemsets", way_out="Give fewer baskets, or an order log.").collect()
+        if isinstance(two, nw.LazyFrame)
+        else two
+    )
     table = eager.to_pandas()
     basket_codes, ids = _factorized(table["basket"])
     if (basket_codes < 0).any():

@@ -9,7 +9,7 @@ import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
 
-from commlife._engine import collect, from_host
+from commlife._engine import collect_rows, from_host
 from commlife.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def group_labels(by: Any, orders: pd.DataFrame) -> pd.Series[Any]:
     if isinstance(by, str):
         return orders[by]
     (name,) = _columns(by)
-    table = collect(from_host(by).select("user_id", name))
+    table = collect_rows(from_host(by).select("user_id", name), call="the frame of groups")
     if table["user_id"].duplicated().any():
         raise ConfigError("the frame of groups names a user twice: a user is of one group.")
     if table["user_id"].isna().any():

@@ -9,7 +9,7 @@ import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
 
-from commlife._engine import collect
+from commlife._engine import collect, collect_rows
 from commlife.basket._baskets import Baskets, codes_of_labels, encode
 from commlife.errors import ConfigError, EngineError, InsufficientDataError, ModelWarning
 from commlife.orders import OrderLog
@@ -32,6 +32,8 @@ __all__ = [
     "with_units",
 ]
 
+#: What is said where baskets are brought into this process.
+_CALL, _WAY_OUT = "counting baskets", "Ask for fewer orders, or for level='category'."
 #: Columns that say what was bought.
 LEVELS = ("item_id", "category")
 
@@ -77,7 +79,7 @@ def order_items(log: OrderLog, day: int, level: str, *, only: list[Any] | None =
     """
     held = held_items(log, day, level)
     wanted = held if only is None else _only(held, only)
-    table = collect(wanted)
+    table = collect_rows(wanted, call=_CALL, way_out=_WAY_OUT)
     if log.has("order_id"):
         n_orders = _rows(_counting(log, day))
         order = np.asarray(table.groupby(["user_id", "order_id"], sort=False, dropna=False).ngroup(), dtype=np.int64)
@@ -136,16 +138,19 @@ def dated_baskets(
             dated = dated.join(content, on=keys, how="inner")
         if since is not None:
             dated = dated.filter(nw.col("day") >= since)
-        orders = collect(dated.select(*dict.fromkeys((*keys, *columns))))
+        wanted = dated.select(*dict.fromkeys((*keys, *columns)))
+        orders = collect_rows(wanted, call=_CALL, way_out=_WAY_OUT)
         orders["order"] = np.arange(len(orders))
-        table = collect(held_items(log, day, level)).merge(orders[[*keys, "order"]], on=keys, how="inner")
+        held = collect_rows(held_items(log, day, level), call=_CALL, way_out=_WAY_OUT)
+        table = held.merge(orders[[*keys, "order"]], on=keys, how="inner")
     else:
         lines = log._lines(day).filter(nw.col("minor") >= 0).with_columns(nw.col("minor").alias("net"))
         if units:
             lines = with_units(lines)
         if since is not None:
             lines = lines.filter(nw.col("day") >= since)
-        orders = collect(lines.select(nw.col(level).alias("item"), *columns))
+        wanted = lines.select(nw.col(level).alias("item"), *columns)
+        orders = collect_rows(wanted, call=_CALL, way_out=_WAY_OUT)
         table = orders.assign(order=np.arange(len(orders)))
     if not len(orders):
         raise InsufficientDataError.no_payers("A basket", day_text(day))
@@ -193,7 +198,7 @@ def _rows(frame: nw.LazyFrame[Any]) -> int:
 def with_units(lines: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
     """Lines with ``units``: the quantity, counted down on a line of negative money whichever sign it carries."""
     quantity = nw.col("quantity").cast(nw.Float64)
-    return lines.with_columns(nw.when(nw.col("minor") < 0).then(-quantity.abs()).otherwise(quantity).alias("units"))
+    return lines.with_columns(nw.when(nw.col("minor") < 0).then(0 - quantity.abs()).otherwise(quantity).alias("units"))
 
 
 def warn_of_nameless(nameless: int, of: int, level: str) -> None:

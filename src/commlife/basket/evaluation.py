@@ -198,10 +198,21 @@ def _rank(
     return np.where((own[:, 0] > 0) | (not needs_score), rank, np.iinfo(np.int64).max)
 
 
+def _by_content(users: NDArray[Any], hit: NDArray[Any], gain: NDArray[np.float64]) -> NDArray[Any]:
+    """Users numbered by what they did, so that draws over them do not depend on ids or on the order of rows."""
+    keys = [np.bincount(users)]
+    keys += [np.bincount(users, weights=model) for model in hit]
+    keys += [np.bincount(users, weights=model).round(9) for model in gain]
+    number = np.empty(keys[0].size, dtype=np.int64)
+    number[np.lexsort(keys)] = np.arange(number.size)
+    return number[users]
+
+
 def _measured(ranks: NDArray[np.int64], users: NDArray[Any], k: int, draws: int, seed: int) -> pd.DataFrame:
     hit = ranks <= k
     gain = np.where(hit, 1 / np.log2(1 + np.minimum(ranks, k)), 0.0)
     n_users = int(users.max()) + 1
+    users = _by_content(users, hit, gain)
     sizes = np.bincount(users, minlength=n_users)
     weights = np.random.default_rng(seed).multinomial(n_users, np.full(n_users, 1 / n_users), size=draws)
     total = weights @ sizes

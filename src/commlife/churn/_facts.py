@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from commlife.orders import OrderLog
 
-__all__ = ["label_facts", "user_facts"]
+__all__ = ["facts_plan", "label_facts", "user_facts"]
 
 Plan = nw.LazyFrame[Any]
 
@@ -33,6 +33,12 @@ def user_facts(log: OrderLog, day: int, active_within: int) -> pd.DataFrame:
 
     All columns but user_id and community are float64 of whole numbers; null where there is nothing to count.
     """
+    table = _engine.collect_rows(facts_plan(log, day, active_within), call="the panel of the silence model")
+    return table.sort_values("user_id", kind="stable", ignore_index=True)
+
+
+def facts_plan(log: OrderLog, day: int, active_within: int) -> Plan:
+    """The facts of :func:`user_facts`, where the log's rows are."""
     orders = _orders(log, day)
     counting = orders.filter(nw.col("counts"))
     users = _from_orders(counting, day)
@@ -49,14 +55,13 @@ def user_facts(log: OrderLog, day: int, active_within: int) -> pd.DataFrame:
         active = active.join(part, on="user_id", how="left")
     texts = {"user_id", "own_community"}
     numbers = [name for name in active.collect_schema().names() if name not in texts]
-    table = _engine.collect(active.with_columns(nw.col(*numbers).cast(nw.Float64)))
-    return table.sort_values("user_id", kind="stable", ignore_index=True)
+    return active.with_columns(nw.col(*numbers).cast(nw.Float64))
 
 
 def label_facts(log: OrderLog, start: int, end: int) -> pd.DataFrame:
     """user_id of those with an order that counts in [start, end), as known at ``end``."""
     within = _orders(log, end).filter(nw.col("counts") & (nw.col("day") >= start))
-    return _engine.collect(within.select("user_id").unique())
+    return _engine.collect_rows(within.select("user_id").unique(), call="the panel of the silence model")
 
 
 def _orders(log: OrderLog, day: int) -> Plan:
@@ -149,7 +154,7 @@ def _from_lines(log: OrderLog, day: int) -> Plan:
     lines = log._lines(day, *_line_columns(log)).with_columns(
         nw.lit(1).alias("lines"),
         nw.when(minor > 0).then(minor).otherwise(nw.lit(0)).cast(nw.Int64).alias("paid"),
-        nw.when(minor < 0).then(-minor).otherwise(nw.lit(0)).cast(nw.Int64).alias("refunded"),
+        nw.when(minor < 0).then(0 - minor).otherwise(nw.lit(0)).cast(nw.Int64).alias("refunded"),
         _flag((minor < 0) & (age <= 90), "refunds90"),
     )
     sums = ["lines", "paid", "refunded", "refunds90"]

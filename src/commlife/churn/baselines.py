@@ -59,7 +59,7 @@ def bg_nbd_log_odds(log: OrderLog, snapshot: Snapshot, horizon: str) -> Array | 
     """
     from commlife.value import BetaGeo
 
-    summary = _engine.collect(summary_plan(log, day_number(snapshot.day)))
+    summary = _engine.collect_rows(summary_plan(log, day_number(snapshot.day)), call="SilenceModel.fit")
     summary = summary.sort_values("user_id", kind="stable", ignore_index=True)
     try:
         with warnings.catch_warnings():

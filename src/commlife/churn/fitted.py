@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from commlife._model import FittedOn
-from commlife.churn import drift, storage
+from commlife.churn import drift, spread, storage
 from commlife.churn._explained import Forecast, explain, shap_format
 from commlife.churn.calibration import AffineMap
 from commlife.churn.catalogue import CATALOGUE, Feature
@@ -18,12 +18,12 @@ from commlife.churn.drivers import Measured, Population, Refit, driver_table, me
 from commlife.churn.evaluation import Evaluation
 from commlife.churn.forest import Forest
 from commlife.churn.holdout import Holdout, Profit, positive
-from commlife.churn.reasons import Reasons, check_mode, find_reasons, reason_table, riskiest, sentences
+from commlife.churn.reasons import Reasons, check_mode, check_reasons, find_reasons, reason_table, riskiest, sentences
 from commlife.churn.reference import Reference
 from commlife.churn.shapley import MOST_PLAYERS
 from commlife.churn.single import SingleExplanation, feature_row
 from commlife.errors import ConfigError
-from commlife.orders.calendar import Timestamp
+from commlife.orders.calendar import Timestamp, day_number
 from commlife.orders.log import need_log
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from commlife.churn.figures import SilencePlots
     from commlife.churn.host import HostFeatures
     from commlife.churn.model import SilenceModel
-    from commlife.churn.panel import Snapshot
+    from commlife.churn.panel import SilencePanel, Snapshot
     from commlife.orders import OrderLog
 
 __all__ = ["FittedSilenceModel", "Reference", "Refit", "SingleExplanation"]
@@ -156,12 +156,15 @@ class FittedSilenceModel:
             host: The host's own features, if the model was fitted with them.
 
         Returns:
-            A frame in the input's own kind (pandas for lazy kinds), sorted by user_id: ``user_id, p_silent``.
+            A frame in the input's own kind, sorted by user_id: ``user_id, p_silent``. For a DuckDB log pandas; for a
+            Spark or Dask log a frame of theirs that scores each part where it lies, the model sent to the workers.
 
         Raises:
             ConfigError: If the log lacks a column, or the host's features are not given.
         """
         need_log(log, "FittedSilenceModel.predict")
+        if (there := self._scorer(log, as_of, host)) is not None:
+            return log.give(spread.forecast_plan(there, log, self.spec.panel.active_within.days))
         snapshot = self._snapshot(log, as_of, host)
         p = self._forecast(snapshot.features)
         return log.give_table(pd.DataFrame({"user_id": snapshot.users, "p_silent": p}))
@@ -169,21 +172,44 @@ class FittedSilenceModel:
     def feature_table(self, log: OrderLog, *, as_of: Timestamp, host: HostFeatures | None = None) -> Any:
         """What the model sees of each active user at ``as_of``: ``user_id`` and one column a feature."""
         need_log(log, "FittedSilenceModel.feature_table")
+        if (there := self._scorer(log, as_of, host)) is not None:
+            return log.give(spread.feature_plan(there, log, self.spec.panel.active_within.days))
         snapshot = self._snapshot(log, as_of, host)
         return log.give_table(pd.concat([snapshot.users, snapshot.features[list(self.forest.names)]], axis=1))
 
     def _snapshot(self, log: OrderLog, as_of: Timestamp, host: HostFeatures | None) -> Snapshot:
-        names = tuple(feature.name for feature in self.features)
-        foreign = [name for name in names if name not in _OURS]
+        foreign = self._foreign(host)
+        return self._panel().now(log, as_of=as_of, host=host if foreign else None)
+
+    def _foreign(self, host: HostFeatures | None) -> list[str]:
+        """The host's own features that the model needs."""
+        foreign = [feature.name for feature in self.features if feature.name not in _OURS]
         if foreign and (host is None or not set(foreign) <= set(host.names)):
             raise ConfigError(
                 f"this model was fitted with the host's features {foreign}; give them as host=HostFeatures(...)."
             )
-        if not foreign:
-            host = None
-        ours = tuple(name for name in names if name in _OURS)
-        panel = self.spec.panel.model_copy(update={"features": ours, "kinds": ("state", "lever", "context")})
-        return panel.now(log, as_of=as_of, host=host)
+        return foreign
+
+    def _panel(self) -> SilencePanel:
+        ours = tuple(feature.name for feature in self.features if feature.name in _OURS)
+        return self.spec.panel.model_copy(update={"features": ours, "kinds": ("state", "lever", "context")})
+
+    def _scorer(self, log: OrderLog, as_of: Timestamp, host: HostFeatures | None) -> spread.Scorer | None:
+        """What scores the users of a Spark or Dask log where they are; None where they are brought here."""
+        if not spread.is_spread(log) or self._foreign(host):
+            return None
+        day = day_number(as_of)
+        self._panel()._chosen(log)  # a column that is missing is told now, and not by a worker
+        return spread.Scorer(
+            forest=self.forest,
+            calibration=self.calibration,
+            features=self.features,
+            groups=self.groups,
+            typical=self.reference.typical,
+            day=day,
+            observed=day - log.observation.first,
+            scale=log.scale,
+        )
 
     # -- reasons ------------------------------------------------------------------------------------------------------
 
@@ -217,7 +243,8 @@ class FittedSilenceModel:
             host: The host's own features, if the model was fitted with them.
 
         Returns:
-            A frame in the input's own kind, k + 1 rows a user, sorted by user_id: ``user_id, p_silent, p_base,
+            A frame in the input's own kind (as for :meth:`predict`), k + 1 rows a user, sorted by user_id:
+            ``user_id, p_silent, p_base,
             reason_rank`` (the largest first, k + 1 for "other"), ``driver`` (a feature, or ``other``), ``value`` of
             the driver in its own unit, ``contribution_pp`` (in the unit of p_silent: 0.05 is five points),
             ``sentence``.
@@ -230,6 +257,11 @@ class FittedSilenceModel:
         need_log(log, "FittedSilenceModel.reasons")
         _check_language(lang)
         exact = check_mode(mode)
+        if (there := self._scorer(log, as_of, host)) is not None:
+            check_reasons(k, len(self.groups), exact=exact)
+            there = replace(there, k=k, lang=lang, background=self.reference.background() if exact else None)
+            within = self.spec.panel.active_within.days
+            return log.give(spread.reason_plan(there, log, within, users=users), sort=("user_id", "reason_rank"))
         snapshot = self._snapshot(log, as_of, host)
         table = snapshot.features[list(self.forest.names)]
         owners = snapshot.users

@@ -17,7 +17,17 @@ if TYPE_CHECKING:
     from commlife.churn.catalogue import Feature
     from commlife.churn.forest import Forest
 
-__all__ = ["COLUMNS", "MODES", "Reasons", "check_mode", "find_reasons", "reason_table", "sentences"]
+__all__ = [
+    "COLUMNS",
+    "MODES",
+    "Reasons",
+    "check_mode",
+    "check_reasons",
+    "check_share",
+    "find_reasons",
+    "reason_table",
+    "sentences",
+]
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 Places = np.ndarray[Any, np.dtype[np.int64]]
@@ -77,10 +87,7 @@ def find_reasons(
     Raises:
         ConfigError: If there are fewer than ``k`` groups, or too many for the exact mode.
     """
-    if isinstance(k, bool) or not isinstance(k, int) or not 1 <= k <= len(groups):
-        raise ConfigError(f"reasons: k is a whole number from 1 to {len(groups)} (the groups of features); seen {k!r}.")
-    if background is not None and k > MOST_PLAYERS:
-        raise ConfigError(f'reasons: mode="exact" tells at most {MOST_PLAYERS} reasons apart; seen k={k}. Use fewer.')
+    check_reasons(k, len(groups), exact=background is not None)
     explained = explain(forest, calibration, X)
     column = {feature.name: position for position, feature in enumerate(features)}
     n = len(X)
@@ -112,15 +119,36 @@ def find_reasons(
     )
 
 
+def check_reasons(k: int, n_groups: int, *, exact: bool) -> None:
+    """Refuse a number of reasons that there is not.
+
+    Raises:
+        ConfigError: If there are fewer than ``k`` groups, or too many for the exact mode.
+    """
+    if isinstance(k, bool) or not isinstance(k, int) or not 1 <= k <= n_groups:
+        raise ConfigError(f"reasons: k is a whole number from 1 to {n_groups} (the groups of features); seen {k!r}.")
+    if exact and k > MOST_PLAYERS:
+        raise ConfigError(f'reasons: mode="exact" tells at most {MOST_PLAYERS} reasons apart; seen k={k}. Use fewer.')
+
+
 def riskiest(p: Array, share: float) -> np.ndarray[Any, np.dtype[np.intp]]:
     """Rows of the given share of users with the highest probability, in the order of the rows.
 
     Raises:
         ConfigError: If the share is not in (0, 1].
     """
+    return np.sort(np.argsort(-p, kind="stable")[: int(np.ceil(check_share(share) * len(p)))])
+
+
+def check_share(share: float) -> float:
+    """The share of users to explain.
+
+    Raises:
+        ConfigError: If the share is not in (0, 1].
+    """
     if isinstance(share, bool) or not isinstance(share, (int, float)) or not 0 < share <= 1:
         raise ConfigError(f"reasons: users is a share in (0, 1], such as 0.05; seen {share!r:.40}.")
-    return np.sort(np.argsort(-p, kind="stable")[: int(np.ceil(share * len(p)))])
+    return share
 
 
 def check_mode(mode: str) -> bool:

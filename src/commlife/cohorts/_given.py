@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import narwhals.stable.v2 as nw
 import pandas as pd
 
-from commlife._engine import collect, from_host, lazy_like
+from commlife._engine import collect_rows, from_host, lazy_like
 from commlife.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -31,7 +31,8 @@ def label_plan(frame: Any, log: OrderLog, day: int) -> nw.LazyFrame[Any]:
     names = given.collect_schema().names()
     if not {"user_id", "cohort"} <= set(names):
         raise ConfigError(f"{_RULE}; the frame has the columns {names!r:.80}.")
-    table = collect(from_host(frame).select("user_id", nw.col("cohort").alias("cohort_label")))
+    wanted = from_host(frame).select("user_id", nw.col("cohort").alias("cohort_label"))
+    table = collect_rows(wanted, call="cohort_table(cohort=...)")
     if table.isna().to_numpy().any():
         raise ConfigError("the frame of cohorts has nulls in user_id or cohort: leave those users out.")
     if table["user_id"].duplicated().any():

@@ -8,6 +8,7 @@ import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
 
+from commlife._engine import bounded
 from commlife.coupons._days import day_column
 from commlife.effects._inputs import check_size, identifiers, wide_frame
 from commlife.errors import ConfigError
@@ -105,7 +106,7 @@ def read_users(users: Any) -> Users:
     """
     wide_frame(users, ["user_id"], "plan")
     native: Any = nw.from_native(users)
-    data = native.collect() if isinstance(native, nw.LazyFrame) else native
+    data = bounded(native, call="plan: users").collect() if isinstance(native, nw.LazyFrame) else native
     ids = data["user_id"].to_list()
     frame = pd.DataFrame({"user_id": pd.Series(ids, dtype=_plain_type(ids))})
     if frame["user_id"].isna().any():

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
-from commlife._engine import collect
+from commlife._engine import collect_rows
 from commlife._model import Spec
 from commlife.effects._inputs import column_names, float_vector, identifiers, number_column, whole_number, wide_frame
 from commlife.errors import ConfigError
@@ -139,7 +139,9 @@ class PriceGuard(Spec):
             recent = recent.filter(nw.col("quantity") > 0)
         keys = [name for name in names if name != "day"]
         each = recent.with_columns(nw.lit(1).cast(nw.Int64).alias("lines")).group_by(*keys).agg(nw.col("lines").sum())
-        sold = collect(each.drop_nulls(["item_id"]))
+        sold = collect_rows(
+            each.drop_nulls(["item_id"]), call="audit_prices", way_out="Ask for a shorter lookback, or fewer items."
+        )
         units = sold["quantity"].to_numpy(dtype=np.float64) if counted else 1.0
         return sold.assign(unit=sold["minor"].to_numpy(dtype=np.float64) / log.scale / units)[
             ["item_id", "unit", "lines"]

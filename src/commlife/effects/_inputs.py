@@ -10,6 +10,7 @@ import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
 
+from commlife._engine import bounded
 from commlife.errors import ConfigError, InsufficientDataError, SchemaError
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def wide_frame(
         if name not in columns:
             raise ConfigError.unknown_name(f"{what}: column", name, [str(c) for c in columns])
     chosen = native.select(list(dict.fromkeys([*needed, *(name for name in optional if name in columns)])))
-    data = chosen.collect() if isinstance(chosen, nw.LazyFrame) else chosen
+    data = bounded(chosen, call=what).collect() if isinstance(chosen, nw.LazyFrame) else chosen
     if len(data) == 0 and not may_be_empty:
         raise InsufficientDataError(f"{what}: the frame has no rows. Check the filter that made it.")
     return data

@@ -9,7 +9,7 @@ import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
 
-from commlife._engine import collect
+from commlife._engine import collect_rows
 from commlife.effects._inputs import number_column, wide_frame
 from commlife.errors import ConfigError
 
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from commlife.orders import OrderLog
 
 __all__ = ["Window", "own_attribute", "trial_facts"]
+
+
+_CALL = "readout"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +98,7 @@ def _orders_of(log: OrderLog, window: Window) -> pd.DataFrame:
         )
     )
     found = marked.group_by("user_id").agg(nw.col("orders").sum(), nw.col("orders_before").sum(), nw.col("last").max())
-    return collect(found).set_index("user_id")
+    return collect_rows(found, call=_CALL).set_index("user_id")
 
 
 def _money_of(log: OrderLog, window: Window, coupons: Sequence[str], margin: float | None) -> pd.DataFrame:
@@ -124,7 +127,8 @@ def _money_of(log: OrderLog, window: Window, coupons: Sequence[str], margin: flo
     marked = held.with_columns(*columns)
     sums = ["amount", "amount_before", *(["margin", "margin_before"] if costs else [])]
     sums += ["redemption_cost"] if coupons else []
-    found = collect(marked.group_by("user_id").agg(*(nw.col(name).sum() for name in sums))).set_index("user_id")
+    summed = marked.group_by("user_id").agg(*(nw.col(name).sum() for name in sums))
+    found = collect_rows(summed, call=_CALL).set_index("user_id")
     found = found.astype(np.float64) / log.scale
     if margin is not None:
         found["margin"], found["margin_before"] = found["amount"] * margin, found["amount_before"] * margin
@@ -146,7 +150,7 @@ def _redeeming_orders(log: OrderLog, window: Window, coupons: Sequence[str]) -> 
         nw.col("counts") & (nw.col("day") >= window.start) & nw.col("coupon_id").is_in(list(coupons))
     )
     counted = orders.with_columns(nw.lit(1).cast(nw.Int64).alias("one")).group_by("user_id").agg(nw.col("one").sum())
-    return collect(counted).set_index("user_id")["one"]
+    return collect_rows(counted, call=_CALL).set_index("user_id")["one"]
 
 
 def _redemptions_of(given: Any) -> pd.DataFrame:
@@ -163,5 +167,6 @@ def own_attribute(log: OrderLog, ids: pd.Index[Any], name: str, start: int) -> p
     orders = log._orders(start, name).filter(nw.col("counts"))
     first = orders.group_by("user_id").agg(nw.col("us").min().alias("first_us"))
     chosen = orders.join(first, on="user_id", how="inner").filter(nw.col("us") == nw.col("first_us"))
-    found = collect(chosen.group_by("user_id").agg(nw.col(name).min())).set_index("user_id")[name]
+    own = chosen.group_by("user_id").agg(nw.col(name).min())
+    found = collect_rows(own, call=_CALL).set_index("user_id")[name]
     return found.reindex(ids)

@@ -66,7 +66,7 @@ def behaviours(log: OrderLog, as_of: int, names: tuple[str, ...], *, shares: dic
     if discounted is not None:
         sums = discounted.group_by("user_id").agg(nw.col("hits").sum(), nw.col("of").sum())
         users = users.join(sums, on="user_id", how="left")
-    table = _engine.collect(users).sort_values("user_id", kind="stable", ignore_index=True)
+    table = _engine.collect_rows(users, call="BehaviourTypes").sort_values("user_id", kind="stable", ignore_index=True)
     return _numbers(table, as_of, log.scale, names, shares)
 
 

@@ -143,7 +143,8 @@ def beside(frame: nw.LazyFrame[Any], log: OrderLog, columns: Sequence[str] = ("u
     kind = log._frame.implementation
     if frame.implementation is kind and kind not in {nw.Implementation.DUCKDB, nw.Implementation.PYARROW}:
         return _engine.settle(frame)
-    return _engine.lazy_like(_engine.collect(frame), log._frame, types={name: name for name in columns})
+    held = _engine.collect_rows(frame, call="a frame beside the log", way_out="Give it in the log's own kind of frame.")
+    return _engine.lazy_like(held, log._frame, types={name: name for name in columns})
 
 
 def read_table(frame: Any, columns: tuple[str, ...], what: str) -> pd.DataFrame:
@@ -161,7 +162,7 @@ def read_table(frame: Any, columns: tuple[str, ...], what: str) -> pd.DataFrame:
             for name in missing
         ]
         raise _told(what, found, ["there is no such column"] * len(found))
-    return _engine.collect(wrapped.select(*columns))
+    return _engine.collect_rows(wrapped.select(*columns), call=what, way_out="Give fewer rows.")
 
 
 def households_of(households: object, by: str | None) -> dict[Any, int] | int | None:

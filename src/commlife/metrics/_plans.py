@@ -74,7 +74,7 @@ class OrderSums:
 def with_units(lines: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
     """Lines with ``units``: the quantity, counted down on a line of negative money whichever sign it carries."""
     quantity = nw.col("quantity").cast(nw.Float64)
-    signed = nw.when(nw.col("minor") < 0).then(-quantity.abs()).otherwise(quantity)
+    signed = nw.when(nw.col("minor") < 0).then(0 - quantity.abs()).otherwise(quantity)
     return lines.with_columns(signed.fill_null(0.0).alias("units"))
 
 
@@ -85,12 +85,12 @@ def line_sums(asked: Asked) -> pd.DataFrame:
     paid = nw.lit(value=True) if log._paid_statuses is None else nw.col("status").is_in(list(log._paid_statuses))
     columns = {
         "paid": nw.when(positive & paid).then(minor).otherwise(zero),
-        "refunds": nw.when((minor < 0) & paid).then(-minor).otherwise(zero),
+        "refunds": nw.when((minor < 0) & paid).then(0 - minor).otherwise(zero),
     }
     if log._paid_statuses is None:  # then every line is paid, and what is positive and what is not comes by one test
         columns = {
             "paid": nw.when(positive).then(minor).otherwise(zero),
-            "refunds": nw.when(positive).then(zero).otherwise(-minor),
+            "refunds": nw.when(positive).then(zero).otherwise(0 - minor),
         }
     else:
         columns["gmv"] = nw.when(positive).then(minor).otherwise(zero)

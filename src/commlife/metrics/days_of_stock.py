@@ -62,7 +62,8 @@ def days_of_stock(log: OrderLog, stock: Any, *, as_of: Timestamp, over: int = 28
     until = complete_until(day, log.observation.until)
     span = max(until - since, 0)
     daily = units_sold(log, day).filter((nw.col("day") >= since) & (nw.col("day") < until))
-    sold = _engine.collect(daily.group_by("item_id", "day").agg(nw.col("units").sum()))
+    by_day = daily.group_by("item_id", "day").agg(nw.col("units").sum())
+    sold = _engine.collect_rows(by_day, call="days_of_stock", way_out="Ask for fewer days.")
     newest = counted.sort_values("number", kind="stable").drop_duplicates("item_id", keep="last")
     empty = counted[(counted["on_hand"] <= 0) & (counted["number"] >= since) & (counted["number"] < until)]
     empty = empty.merge(

@@ -199,7 +199,8 @@ def _points(asked: Asked, level: str) -> pd.DataFrame:
     if level == "category":
         sold = sold.filter(~nw.col("category").is_null())
     sums = asked.indexed(sold).group_by(*keys).agg(nw.col("minor").sum(), nw.col("units").sum())
-    table = _engine.collect(sums.filter((nw.col("index") >= first) & (nw.col("index") <= last)))
+    within = sums.filter((nw.col("index") >= first) & (nw.col("index") <= last))
+    table = _engine.collect_rows(within, call="price_elasticity", way_out="Ask for a longer period, or fewer items.")
     payers = asked.indexed(log._orders(day).filter(nw.col("counts"))).select("index", "user_id").unique()
     traffic = _engine.collect(payers.group_by("index").agg(nw.len().alias("traffic")))
     table = table.merge(traffic, on="index", how="inner")

@@ -308,7 +308,7 @@ def _follow(asked: _Asked, seen: nw.LazyFrame[Any] | None, log: OrderLog | None)
         strangers = times.select("user_id").unique().join(entered.select("user_id"), on="user_id", how="anti")
         alone.append({"step": step, "users": int(strangers.select(nw.len()).collect().item())})
     counted = users.select(*(name for name in users.collect_schema().names() if name != "user_id"))
-    return _engine.collect(counted), pd.DataFrame(alone)
+    return _engine.collect_rows(counted, call="funnel"), pd.DataFrame(alone)
 
 
 def _groups(

@@ -81,7 +81,8 @@ def sell_through(
         here = counted[["item_id", "number", "on_hand"]].rename(columns={"number": at, "on_hand": name})
         table = table.merge(here, on=["item_id", at], how="left")
     sold = asked.indexed(units_sold(log, day)).group_by("index", "item_id").agg(nw.col("units").sum().alias("sold"))
-    table = table.merge(_engine.collect(sold), on=["index", "item_id"], how="left")
+    units = _engine.collect_rows(sold, call="sell_through", way_out="Ask for a longer period.")
+    table = table.merge(units, on=["index", "item_id"], how="left")
     table["sold"] = table["sold"].fillna(0.0)
     if "received" in counted:
         came = counted.assign(index=grid.index_of(counted["number"].to_numpy(), as_of=day))

@@ -36,6 +36,7 @@ __all__ = ["KFactor", "k_factor"]
 
 #: Stands for "never joined": later than any time, and exact as a float64 too.
 _NEVER = 2**62
+_WAY_OUT = "Ask for it by parts of the communities: an invitation and both of its users belong together."
 _REASONS = (
     ("self_invitation", "inviter and invitee are one user"),
     ("repeated", "the same inviter had invited the same user before"),
@@ -171,12 +172,13 @@ def k_factor(
     else:
         columns = {"user_id": "user_id", "time": "time"}
         orders = read_events(joined, columns, as_of=day, timezone=timezone, what="k_factor: joined")
-    users = _engine.collect(orders.group_by("user_id").agg(nw.col("us").min(), nw.col("day").min()))
+    joined_at = orders.group_by("user_id").agg(nw.col("us").min(), nw.col("day").min())
+    users = _engine.collect_rows(joined_at, call="k_factor", way_out=_WAY_OUT)
     if users.empty:
         raise InsufficientDataError(f"k_factor: nobody joined before {day_text(day)}. Use a later as_of.")
     names = {"inviter": inviter, "invitee": invitee, "time": time}
     read = read_events(invitations, names, as_of=day, timezone=timezone, what="k_factor: invitations")
-    sent = _engine.collect(read.select("inviter", "invitee", "us"))
+    sent = _engine.collect_rows(read.select("inviter", "invitee", "us"), call="k_factor", way_out=_WAY_OUT)
     _check_ids(sent, users)
     sound, aside = _sound(sent, users)
     credited = _credited(sound)

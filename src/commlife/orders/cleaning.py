@@ -238,7 +238,10 @@ def _winsorize(log: OrderLog, quantile: float) -> _Step:
     lines = log._frame
     positive = lines.filter(nw.col("minor") > 0)
     # From counts of distinct amounts: exact, small, and the same on every engine.
-    counts = _engine.collect(positive.group_by("minor").agg(nw.len().alias("lines"))).sort_values("minor")
+    amounts = positive.group_by("minor").agg(nw.len().alias("lines"))
+    counts = _engine.collect_rows(
+        amounts, call="clean(winsorize_amount=...)", way_out="Cap the amounts before the log is made."
+    ).sort_values("minor")
     if counts.empty:
         touched = lines.head(0)
         return _Step(lines, None, _account(log, "winsorize_amount", "lowered", touched))

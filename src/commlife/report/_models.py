@@ -176,7 +176,9 @@ def _usual_coupons(log: OrderLog, as_of: int) -> list[Coupon]:
     from commlife import _engine
 
     paid = log._orders(as_of).filter(nw.col("counts") & (nw.col("net") > 0))
-    counts: pd.DataFrame = _engine.collect(paid.group_by("net").agg(nw.len().alias("orders"))).sort_values("net")
+    counts: pd.DataFrame = _engine.collect_rows(
+        paid.group_by("net").agg(nw.len().alias("orders")), call="the user table"
+    ).sort_values("net")
     if counts.empty:
         raise InsufficientDataError.no_payers("a coupon plan", day_text(as_of))
     half = counts["orders"].sum() / 2

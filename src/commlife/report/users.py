@@ -105,13 +105,13 @@ def build(log: OrderLog, models: Models, *, budget: float | None, lang: Language
     table.insert(1, "first_day", days_to_datetime64(first))
     table.insert(2, "last_day", days_to_datetime64(first + table["t_x"].to_numpy()))
     if log.has("community"):
-        own = _engine.collect(own_attributes(log, day, "community"))
+        own = _collected(own_attributes(log, day, "community"))
         table.insert(1, "community", table[["user_id"]].merge(own, on="user_id", how="left")["community"])
     states = _collected(models.lifecycle.states)
     table = table.merge(states[["user_id", "state", "since", "next_action"]], on="user_id", how="left", validate="1:1")
     state_action = table.pop("next_action")
     for plan_of_tastes in ([favourite_category] if log.has("category") else []) + [price_band]:
-        table = table.merge(_engine.collect(plan_of_tastes(log, day)), on="user_id", how="left", validate="1:1")
+        table = table.merge(_collected(plan_of_tastes(log, day)), on="user_id", how="left", validate="1:1")
     table = _with_future(table, models, day)
     table = _with_silence(table, log, models, lang)
     plan = models.policy.plan(_for_policy(table, log, day), budget=budget, lang=lang)
@@ -176,7 +176,7 @@ def _for_policy(table: pd.DataFrame, log: OrderLog, day: int) -> pd.DataFrame:
     wanted = ["user_id", "state", "segment", "frequency", "recency_days", "monetary", "p_silent", "favourite_category"]
     users = table[[name for name in wanted if name in table.columns]].copy()
     if log.has("category"):
-        bought = _engine.collect(bought_categories(log, day))
+        bought = _collected(bought_categories(log, day))
         joined = bought.assign(category=bought["category"].astype(str)).sort_values(["user_id", "category"])
         lists = joined.groupby("user_id")["category"].agg("|".join).rename("bought_categories")
         users = users.merge(lists.reset_index(), on="user_id", how="left")

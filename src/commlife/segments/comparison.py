@@ -57,11 +57,14 @@ class History:
     def of(cls, log: OrderLog, as_of: int, *, community: bool) -> History:
         """The orders before ``as_of``."""
         counting = log._orders(as_of).filter(nw.col("counts")).select("user_id", "day", "us", "net")
-        rows = _engine.collect(counting).sort_values(["user_id", "us", "net"], ignore_index=True)
+        rows = _engine.collect_rows(counting, call="outreach_readout").sort_values(
+            ["user_id", "us", "net"], ignore_index=True
+        )
         ids = pd.Index(rows["user_id"].unique())
         home = np.zeros(len(ids), dtype=np.int64)
         if community:
-            own = _engine.collect(own_attributes(log, as_of, "community")).set_index("user_id")["community"]
+            homes = own_attributes(log, as_of, "community")
+            own = _engine.collect_rows(homes, call="outreach_readout").set_index("user_id")["community"]
             home = pd.factorize(own.reindex(ids).astype(str), sort=True)[0].astype(np.int64)
         user = ids.get_indexer(pd.Index(rows["user_id"])).astype(np.int64)
         day, us, net = (rows[name].to_numpy(dtype=np.int64) for name in ("day", "us", "net"))

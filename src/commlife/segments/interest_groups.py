@@ -177,10 +177,11 @@ def _tastes(log: OrderLog, day: int, since: int | None, level: str) -> tuple[pd.
     if log.has("community"):
         homes = own_attributes(log, day, "community").rename({"community": "_home"})
         of = of.join(homes, on="user_id", how="left")
-    users = _engine.collect(of).sort_values("user_id", kind="stable", ignore_index=True)
+    users = _engine.collect_rows(of, call="interest_groups").sort_values("user_id", kind="stable", ignore_index=True)
     if "_home" not in users.columns:
         users["_home"] = "all"
-    hits = _engine.collect(held.group_by("user_id", level).agg(nw.len().alias("hits")))
+    by_kind = held.group_by("user_id", level).agg(nw.len().alias("hits"))
+    hits = _engine.collect_rows(by_kind, call="interest_groups")
     hits = hits.rename(columns={level: "kind"})
     hits["user"] = pd.Index(users["user_id"]).get_indexer(pd.Index(hits["user_id"]))
     hits = hits[hits["user"] >= 0]

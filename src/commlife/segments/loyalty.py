@@ -112,13 +112,15 @@ class FittedLoyalty:
         return self.index
 
     def _repr_html_(self) -> str:
-        index = _engine.collect(_engine.from_host(self.index).select("loyalty"))["loyalty"].to_numpy(dtype=float)
         # Counted from whole shares, never user by user: ids stay out of notebooks. 0 is a band of its own.
+        shares = _engine.from_host(self.index).group_by("loyalty").agg(nw.len().alias("users"))
+        counted = _engine.collect(shares)
+        index, held = counted["loyalty"].to_numpy(dtype=float), counted["users"].to_numpy(dtype=np.int64)
         edges = [0.0, 0.25, 0.5, 0.75, 1.0]
         band = np.searchsorted(edges, np.minimum(index, 1.0), side="left")
-        users = np.bincount(band, minlength=len(edges))
+        users = np.bincount(band, weights=held, minlength=len(edges)).astype(np.int64)
         names = ["0", *(f"{low:g} to {high:g}" for low, high in itertools.pairwise(edges))]
-        table = pd.DataFrame({"loyalty": names, "users": users, "share": users / max(len(index), 1)})
+        table = pd.DataFrame({"loyalty": names, "users": users, "share": users / max(int(held.sum()), 1)})
         return in_notebook(self, table, number="{:.0%}".format)
 
     def __repr__(self) -> str:

@@ -114,7 +114,7 @@ def _checked(frame: Any, name: str) -> pd.DataFrame:
     missing = [column for column in _NEEDED if column not in columns]
     if missing:
         raise ConfigError(f"{name} has no column {', '.join(missing)}; give what FittedRFM.transform returned.")
-    table = _engine.collect(wrapped.select(*_NEEDED))
+    table = _engine.collect_rows(wrapped.select(*_NEEDED), call=f"migration: {name}")
     if table["user_id"].duplicated().any() or table.isna().any(axis=None):
         raise ConfigError(f"{name} has a user twice, or a null; give what FittedRFM.transform returned.")
     return table

@@ -242,7 +242,7 @@ def _attempts(
         raise ConfigError(f"calls: column {called_at!r} holds no times but {mixed.get(called_at, kind)}.")
     timed = _engine.add_local_microsecond(frame, called_at, timezone=log.timezone, into="_us")
     names = [*dict.fromkeys(column for name, column in wanted.items() if name != "called_at"), "_us"]
-    rows = _engine.collect(timed.select(*names))
+    rows = _engine.collect_rows(timed.select(*names), call="outreach_readout: calls")
     if (rows["_us"] < 0).any():
         raise ConfigError(f"calls: {int((rows['_us'] < 0).sum()):,} times of {called_at!r} are missing or no times.")
     if rows[user_id].isna().any():

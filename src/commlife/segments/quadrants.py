@@ -139,7 +139,9 @@ def _column(frame: Any, column: str, name: str) -> pd.DataFrame:
             raise ConfigError.unknown_name(f"{name}: the column", wanted, columns)
     if not wrapped.collect_schema()[column].is_numeric():
         raise ConfigError(f"{name}: the column {column!r} holds no numbers.")
-    table = _engine.collect(wrapped.select("user_id", column)).rename(columns={column: name})
+    table = _engine.collect_rows(wrapped.select("user_id", column), call=f"quadrants: {name}").rename(
+        columns={column: name}
+    )
     if table["user_id"].isna().any() or table["user_id"].duplicated().any():
         raise ConfigError(f"{name}: a user stands twice, or an id is null; one row a user is needed.")
     values = table[name].to_numpy(dtype=np.float64)

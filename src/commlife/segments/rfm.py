@@ -243,7 +243,7 @@ class RFM(Spec):
 def _counts(users: nw.LazyFrame[Any], column: str, *, grouped: bool) -> pd.DataFrame:
     """How many users have each value (within each group): value, rows and, where grouped, group."""
     keys = ["group", column] if grouped else [column]
-    table = _engine.collect(users.group_by(*keys).agg(nw.len().alias("rows")))
+    table = _engine.collect_rows(users.group_by(*keys).agg(nw.len().alias("rows")), call="RFM.fit")
     return table.rename(columns={column: "value"}).sort_values("value", kind="stable", ignore_index=True)
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["Shop", "Users", "short_lines", "taken", "with_segment"]
 
 KEYS = ("user_id", "order_id")
+_WAY_OUT = "Start from a part of the users, a state for each part."
 #: So many segments, or so large a share of later ones, are brought together into one.
 _MOST_SEGMENTS, _LARGE_SHARE = 16, 0.25
 
@@ -70,7 +71,8 @@ class Users:
         known = self.ids.get_indexer(given)
         if (known >= 0).all():
             return self, known.astype(np.int64)
-        grown = Users(self.ids.append(given[known < 0].unique()))
+        new = given[known < 0].unique()
+        grown = Users(self.ids.append(new) if len(self.ids) else new)
         return grown, grown.ids.get_indexer(given).astype(np.int64)
 
 
@@ -81,7 +83,8 @@ def short_lines(log: OrderLog, as_of: int, attributes: tuple[str, ...]) -> pd.Da
     of; two parts of an order, brought together later, give what the whole would. Without order_id a line is an order.
     """
     if not log.has("order_id"):
-        return _engine.collect(log._lines(as_of, "user_id", "us", "day", "minor", *attributes))
+        plain = log._lines(as_of, "user_id", "us", "day", "minor", *attributes)
+        return _engine.collect_rows(plain, call="LogState", way_out=_WAY_OUT)
     lines = log._lines(as_of, *KEYS, "us", "day", "minor", *attributes)
     marked = _engine.settle(lines.with_columns((nw.col("minor") < 0).cast(nw.Int64).alias("given_back")))
     earliest = marked.group_by(*KEYS).agg(nw.col("us").min().alias("first_us"), nw.col("day").min().alias("day"))
@@ -92,7 +95,7 @@ def short_lines(log: OrderLog, as_of: int, attributes: tuple[str, ...]) -> pd.Da
         own = at_first.group_by(*KEYS).agg(*(nw.col(name).min() for name in attributes))
         short = short.join(own, on=list(KEYS), how="left")
     shown = short.select(*KEYS, nw.col("first_us").alias("us"), "day", nw.col("minor").cast(nw.Int64), *attributes)
-    return _engine.collect(shown)
+    return _engine.collect_rows(shown, call="LogState", way_out=_WAY_OUT)
 
 
 def taken(segments: tuple[pd.DataFrame, ...], users: Users, numbers: NDArray[np.int64]) -> pd.DataFrame:

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from narwhals.exceptions import DuplicateError
 
+from commlife._engine import bounded
 from commlife.errors import ConfigError, InsufficientDataError, SchemaError
 from commlife.orders.calendar import Timestamp, day_number, day_text
 
@@ -133,7 +134,7 @@ def _as_frame(data: Any, as_of: Timestamp | None, extra: Sequence[str], what: st
     except TypeError:
         frame = None
     if isinstance(frame, nw.LazyFrame):
-        frame = frame.collect()
+        frame = bounded(frame, call=what).collect()
     if not isinstance(frame, nw.DataFrame):
         raise ConfigError(
             f"{what} takes an OrderLog or a purchase summary as a frame with user_id, x, t_x, T (pandas, Polars, "
