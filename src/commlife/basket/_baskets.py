@@ -21,10 +21,12 @@ if TYPE_CHECKING:
 
     from commlife.basket._taxonomy import Tree
 
-__all__ = ["Baskets", "baskets_of", "codes_of_labels", "encode", "fault_of", "sorted_labels"]
+__all__ = ["Baskets", "baskets_of", "codes_of_labels", "encode", "encode_rows", "fault_of", "sorted_labels"]
 
 
 _PLAIN_LISTS = frozenset({list, tuple, set, frozenset})
+#: Width of the range in which numbers are told apart by a bit each, an entry; and entries that are looked at together.
+_BITS_AN_ENTRY, _PART = 16, 1 << 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,11 +135,10 @@ def _of_lists(data: Iterable[Any]) -> Baskets:
                 "Each basket is a list of items, also if it holds one alone: [['milk'], ['milk', 'eggs']].",
             )
         rows.append(list(row))
-    lengths = np.fromiter(map(len, rows), dtype=np.int64, count=len(rows))
-    total = int(lengths.sum())
-    flat = np.fromiter(chain.from_iterable(rows), dtype=object, count=total)
-    codes, labels = codes_of_labels(flat, "baskets")
-    return encode(np.repeat(np.arange(len(rows)), lengths), codes, labels, len(rows))
+    indptr = np.zeros(len(rows) + 1, dtype=np.int64)
+    np.cumsum(np.fromiter(map(len, rows), dtype=np.int64, count=len(rows)), out=indptr[1:])
+    codes, labels = _codes_of_objects(list(chain.from_iterable(rows)), "baskets")
+    return encode_rows(indptr, codes, labels)
 
 
 def _of_frame(frame: nw.DataFrame[Any] | nw.LazyFrame[Any], basket: str, item: str) -> Baskets:
@@ -156,11 +157,31 @@ def _of_frame(frame: nw.DataFrame[Any] | nw.LazyFrame[Any], basket: str, item: s
         else two
     )
     table = eager.to_pandas()
-    basket_codes, ids = _factorized(table["basket"])
-    if (basket_codes < 0).any():
-        raise _null(basket, basket_codes)
+    begin = _runs(table["basket"])
+    codes, ids = pd.factorize(table["basket"].iloc[begin])
+    together = len(ids) == begin.size  # the lines of a basket, as they mostly do
+    if not together:
+        codes = np.repeat(codes, np.diff(begin, append=len(table)))
+    if (codes < 0).any():
+        raise _null(basket, codes)
     item_codes, labels = codes_of_labels(table["item"], item)
-    return encode(basket_codes, item_codes, labels, len(ids))
+    if together:
+        return encode_rows(np.append(begin, len(table)), item_codes, labels)
+    return encode(codes, item_codes, labels, len(ids))
+
+
+def _runs(column: pd.Series[Any]) -> NDArray[np.int64]:
+    """Where runs of equal values begin: mostly far fewer values than rows are left to be looked up."""
+    if len(column) < 2:
+        return np.arange(len(column))
+    # Objects are as soon looked up as compared, and might not be comparable.
+    values: Any = np.asarray(column) if _is_number(column.dtype) else column.array
+    if not _is_number(column.dtype) and not isinstance(column.dtype, pd.StringDtype):
+        return np.arange(len(column))
+    changes = values[1:] != values[:-1]
+    if not isinstance(changes, np.ndarray):
+        changes = changes.to_numpy(dtype=bool, na_value=True)
+    return np.flatnonzero(np.concatenate([[True], changes]))
 
 
 def _missing_columns(missing: list[str], names: list[str]) -> tuple[str, pd.DataFrame]:
@@ -208,15 +229,14 @@ def _of_dense(matrix: NDArray[Any], labels: list[Any]) -> Baskets:
                 f"{matrix[row, column]!r} at row {row}",
                 "Give True and False, or 1 and 0, such as `matrix > 0`; for pairs of basket and item give a frame.",
             )
-    row, column = np.nonzero(matrix)
-    return encode(row, *_sorted_codes(column, labels, "baskets"), len(matrix))
+    indptr = np.concatenate([[0], np.cumsum(np.count_nonzero(matrix, axis=1))])
+    return encode_rows(indptr, *_sorted_codes(np.nonzero(matrix)[1], labels, "baskets"))
 
 
 def _of_sparse(matrix: Any) -> Baskets:
-    entries = matrix.tocoo()
-    if entries.ndim != 2:
-        raise fault_of("no_matrix", "baskets", 1, f"{entries.ndim} dimensions", "Give baskets x items.")
-    values = np.asarray(entries.data)
+    if matrix.ndim != 2:
+        raise fault_of("no_matrix", "baskets", 1, f"{matrix.ndim} dimensions", "Give baskets x items.")
+    values = np.asarray(matrix.tocoo().data)
     if values.dtype.kind not in "biuf" or (values < 0).any() or not np.isfinite(values).all():
         raise fault_of(
             "no_quantities",
@@ -225,29 +245,92 @@ def _of_sparse(matrix: Any) -> Baskets:
             f"dtype {values.dtype}",
             "Give True, or quantities of 0 and more.",
         )
-    bought = values > 0
-    labels = list(range(entries.shape[1]))
-    return encode(np.asarray(entries.row)[bought], np.asarray(entries.col)[bought], labels, int(entries.shape[0]))
+    rows = sp.csr_matrix(matrix, copy=True)
+    labels = list(range(rows.shape[1]))
+    if (values > 0).all():
+        return encode_rows(rows.indptr, rows.indices, labels)
+    bought = rows.tocoo()
+    kept = bought.data > 0
+    return encode(bought.row[kept], bought.col[kept], labels, int(rows.shape[0]))
 
 
-def codes_of_labels(values: Any, column: str) -> tuple[NDArray[np.int64], list[Any]]:
+def codes_of_labels(values: Any, column: str) -> tuple[NDArray[np.int32], list[Any]]:
     """Codes of labels that ascend; nulls and booleans are faults."""
+    if _is_number(values.dtype):
+        return _codes_of_numbers(np.asarray(values), column)
+    if values.dtype == object:
+        return _codes_of_objects(values.tolist(), column)
+    codes, labels = pd.factorize(values)
+    if (codes < 0).any():
+        raise _null(column, codes)
+    return _sorted_codes(codes, [_plain(label) for label in labels], column)
+
+
+def _codes_of_numbers(numbers: NDArray[Any], column: str) -> tuple[NDArray[np.int32], list[Any]]:
+    """By counting where the numbers lie within a range that a bit each can stand for, else by hashing."""
+    if numbers.size and numbers.dtype.kind == "i":
+        low, high = int(numbers.min()), int(numbers.max())
+        if high - low < _BITS_AN_ENTRY * numbers.size:
+            return _codes_by_counting(numbers, low, high)
+    codes, found = pd.factorize(numbers)
+    if (codes < 0).any():
+        raise _null(column, codes)
+    order = np.argsort(found)
+    return _ranks(order)[codes], found[order].tolist()
+
+
+def _codes_by_counting(numbers: NDArray[Any], low: int, high: int) -> tuple[NDArray[np.int32], list[Any]]:
+    """The code of a number is how many smaller ones there are: bits before its word, and before it in the word."""
+    # A part at a time, so that what is made on the way stays in the cache.
+    parts = [slice(begin, begin + _PART) for begin in range(0, numbers.size, _PART)]
+    held = np.zeros((high - low) // 64 * 64 + 64, dtype=bool)
+    for part in parts:
+        held[numbers[part].astype(np.int64) - low] = True
+    words = np.packbits(held, bitorder="little").view(np.uint64)
+    ones = np.bitwise_count(words)
+    before = np.cumsum(ones, dtype=np.int32) - ones
+    lower = (np.uint64(1) << np.arange(64, dtype=np.uint64)) - np.uint64(1)
+    codes = np.empty(numbers.size, dtype=np.int32)
+    for part in parts:
+        place = numbers[part].astype(np.int64) - low
+        word = place >> 6
+        codes[part] = before[word] + np.bitwise_count(words[word] & lower[place & 63])
+    return codes, (np.flatnonzero(held) + low).tolist()
+
+
+def _codes_of_objects(values: list[Any], column: str) -> tuple[NDArray[np.int32], list[Any]]:
+    """By a dictionary; of equal values the first one is the label."""
     try:
-        codes, labels = _factorized(values)
+        distinct = dict.fromkeys(values)
     except TypeError:
-        example = next(f"{value!r:.40}" for value in values if getattr(value, "__hash__", None) is None)
+        example = next(f"{value!r:.40}" for value in values if not _is_hashable(value))
         raise fault_of(
             "no_item", column, 1, example, "An item is a text or a number, not a list or a dictionary."
         ) from None
-    if (codes < 0).any():
-        raise _null(column, codes)
-    if _is_number(labels.dtype):
-        numbers = np.asarray(labels)
-        order = np.argsort(numbers)
-        rank = np.empty(order.size, dtype=np.int64)
-        rank[order] = np.arange(order.size)
-        return rank[codes], numbers[order].tolist()
-    return _sorted_codes(codes, [_plain(label) for label in labels], column)
+    labels = [_plain(label) for label in distinct]
+    wrong = next((label for label in labels if isinstance(label, bool)), None)
+    if wrong is not None:
+        raise _boolean(column, values.count(wrong), wrong)
+    nulls = [label for label in distinct if _is_null(label)]
+    if nulls:
+        raise _null(column, np.array([-1 if _is_null(value) else 0 for value in values]))
+    order = _order_of(labels)
+    code_of = dict(zip(distinct, _ranks(order).tolist(), strict=True))
+    codes = np.fromiter(map(code_of.__getitem__, values), dtype=np.int32, count=len(values))
+    return codes, [labels[code] for code in order]
+
+
+def _is_null(label: Any) -> bool:
+    """Whether a label is None, NaN, NaT or NA."""
+    return label is None or label is pd.NA or bool(label != label)  # noqa: PLR0124 (so are NaN and NaT)
+
+
+def _is_hashable(value: Any) -> bool:
+    try:
+        hash(value)
+    except TypeError:
+        return False
+    return True
 
 
 def _is_number(dtype: Any) -> bool:
@@ -255,31 +338,26 @@ def _is_number(dtype: Any) -> bool:
     return isinstance(dtype, np.dtype) and dtype.kind in "iuf"
 
 
-def _factorized(values: Any) -> tuple[NDArray[np.int64], Any]:
-    """As ``pd.factorize``, which sees only the first of equal numbers in a row: lines of a basket stand together."""
-    if not _is_number(values.dtype) or len(values) < 2:
-        return pd.factorize(values)
-    numbers = np.asarray(values)
-    changes = numbers[1:] != numbers[:-1]
-    if 2 * np.count_nonzero(changes) > changes.size:
-        return pd.factorize(values)
-    run = np.zeros(numbers.size, dtype=np.int64)
-    np.cumsum(changes, out=run[1:])
-    codes, labels = pd.factorize(numbers[np.concatenate([[True], changes])])
-    return codes[run], labels
-
-
-def _sorted_codes(codes: NDArray[Any], labels: list[Any], column: str) -> tuple[NDArray[np.int64], list[Any]]:
+def _sorted_codes(codes: NDArray[Any], labels: list[Any], column: str) -> tuple[NDArray[np.int32], list[Any]]:
     wrong = next((label for label in labels if isinstance(label, bool)), None)
     if wrong is not None:
-        raise fault_of(
-            "boolean_item", column, int((codes == labels.index(wrong)).sum()), repr(wrong),
-            "A boolean is no item. Give a two-dimensional boolean array, or the names of what was bought.",
-        )  # fmt: skip
+        raise _boolean(column, int((codes == labels.index(wrong)).sum()), wrong)
     order = _order_of(labels)
-    rank = np.empty(len(labels), dtype=np.int64)
-    rank[order] = np.arange(len(labels))
-    return rank[codes], [labels[code] for code in order]
+    return _ranks(order)[codes], [labels[code] for code in order]
+
+
+def _boolean(column: str, rows: int, wrong: bool) -> SchemaError:  # noqa: FBT001 (a label)
+    return fault_of(
+        "boolean_item", column, rows, repr(wrong),
+        "A boolean is no item. Give a two-dimensional boolean array, or the names of what was bought.",
+    )  # fmt: skip
+
+
+def _ranks(order: Any) -> NDArray[np.int32]:
+    """The place of each label in the order."""
+    rank = np.empty(len(order), dtype=np.int32)
+    rank[order] = np.arange(len(order), dtype=np.int32)
+    return rank
 
 
 def _order_of(labels: list[Any]) -> list[int]:
@@ -305,13 +383,31 @@ def _null(column: str, codes: NDArray[Any]) -> SchemaError:
 
 
 def encode(row: NDArray[Any], code: NDArray[Any], labels: list[Any], n_baskets: int) -> Baskets:
-    if n_baskets == 0:
-        raise InsufficientDataError("There is no basket to count. Give at least one, or use a later as_of.")
-    if len(code) >= 2**31:
-        raise ConfigError(
-            f"{len(code):,} entries are more than one machine's miner takes (2,147,483,647). Use a sample."
-        )
+    """Baskets of pairs of a basket and an item, in any order."""
+    _check_size(n_baskets, len(code))
     shape = (n_baskets, max(1, len(labels)))
     matrix = sp.csr_matrix((np.ones(len(code), dtype=np.int8), (row, code)), shape=shape)
+    return _distinct(matrix, labels)
+
+
+def encode_rows(indptr: NDArray[Any], codes: NDArray[Any], labels: list[Any]) -> Baskets:
+    """Baskets whose items stand together: those of basket ``i`` from ``indptr[i]`` to before ``indptr[i + 1]``."""
+    _check_size(indptr.size - 1, codes.size)
+    shape = (indptr.size - 1, max(1, len(labels)))
+    ones = np.ones(codes.size, dtype=np.int8)
+    return _distinct(sp.csr_matrix((ones, codes, indptr.astype(np.int32)), shape=shape), labels)
+
+
+def _check_size(n_baskets: int, n_entries: int) -> None:
+    if n_baskets == 0:
+        raise InsufficientDataError("There is no basket to count. Give at least one, or use a later as_of.")
+    if n_entries >= 2**31:
+        raise ConfigError(
+            f"{n_entries:,} entries are more than one machine's miner takes (2,147,483,647). Use a sample."
+        )
+
+
+def _distinct(matrix: sp.csr_matrix, labels: list[Any]) -> Baskets:
+    """Each item once a basket."""
     matrix.sum_duplicates()
     return Baskets(matrix.indptr.astype(np.int32, copy=False), matrix.indices.astype(np.int32, copy=False), labels)

@@ -76,11 +76,11 @@ def _sort_by(keys, members, n):
 
 
 @compiled
-def _pairs_by_columns(columns, i, n_words, min_count, pair_count, partners):
-    """The frequent partners of ``i`` and their counts, by intersecting whole columns."""
+def _pairs_by_columns(columns, first, i, n_words, min_count, pair_count, partners):
+    """The frequent partners of ``i`` and their counts, by intersecting whole columns, the first of item ``first``."""
     n_frequent = 0
     for j in range(i + 1, pair_count.size):
-        shared = count_common(columns, i, j, n_words)
+        shared = count_common(columns, i - first, j - first, n_words)
         if shared >= min_count:
             pair_count[j] = shared
             partners[n_frequent] = j
@@ -130,7 +130,7 @@ def _project(index, i, n_words, local, members, n_members, total, walk, min_coun
 
     Returns whether the triangle holds the next counts, the width of the bitmaps in words, and the buffers.
     """
-    start, rows, after, end, columns = index
+    start, rows, after, end, columns, first_column = index
     codes, row_start, triangle, pool = buffers
     low, high = start[i], start[i + 1]
     support = high - low
@@ -141,15 +141,16 @@ def _project(index, i, n_words, local, members, n_members, total, walk, min_coun
     # they would take is estimated as if rows were equally long.
     wider = n_members * (n_words * WORD + INTERSECTION) + square / 2 * (n_words - width) * WORD
     triples = np.float64(total) * total / support * _ROW_PAIR / 2 + square * _CELL
-    if rows.size == 0 or (columns.size and wider < walk + total * _FILL and intersections < triples):
+    if rows.size == 0 or (i >= first_column and wider < walk + total * _FILL and intersections < triples):
         narrow = width
         width = n_words
+        here = (i - first_column) * width
         if pool.size < n_members * width:
             pool = np.empty(4 * n_members * width, np.uint64)
         for x in range(n_members):
-            share(columns, i * width, np.int64(members[x]) * width, pool, x * width, width)
+            share(columns, here, (np.int64(members[x]) - first_column) * width, pool, x * width, width)
         if square / 2 * (width - narrow) * WORD > total * _BIT + n_members * width * WORD:
-            repack(columns, i * width, pool, 0, n_members, width, narrow)
+            repack(columns, here, pool, 0, n_members, width, narrow)
             width = narrow
         return False, width, (codes, row_start, triangle, pool)
     # The suffixes of i, filtered to the members, in codes by ascending local support.
@@ -181,7 +182,7 @@ def mine(index, walks, n_rows, n_first, min_count, max_len, limit, tree, state, 
     """Go on with the search for a slice of time; the state tells where it stands, ``state[ITEM]`` how far it has come.
 
     Args:
-        index: ``start, rows, after, end, columns`` as ``_inverted`` makes them.
+        index: ``start, rows, after, end, columns, first_column`` as ``_inverted`` makes them.
         walks: What it takes to walk over each item's suffixes.
         n_rows: Number of rows.
         n_first: The first item of an itemset is below this rank.
@@ -198,7 +199,7 @@ def mine(index, walks, n_rows, n_first, min_count, max_len, limit, tree, state, 
     Returns:
         ``found, work, buffers``, perhaps larger, for the next call.
     """
-    start, rows, after, end, columns = index
+    start, rows, after, end, columns, first_column = index
     enter, leave = tree
     parent, item, count = found
     members, supports, pool, perfect, sizes, frames = work
@@ -231,12 +232,12 @@ def mine(index, walks, n_rows, n_first, min_count, max_len, limit, tree, state, 
         low, high = start[i], start[i + 1]
         support = high - low
         by_columns = (n_items - i - 1) * (n_words * WORD + INTERSECTION)
-        if columns.size and walks[i] > by_columns:
-            n_frequent = _pairs_by_columns(columns, i, n_words, min_count, pair_count, partners)
+        if i >= first_column and walks[i] > by_columns:
+            n_frequent = _pairs_by_columns(columns, first_column, i, n_words, min_count, pair_count, partners)
         else:
             n_frequent = _pairs_by_walking(rows, after, end, low, high, min_count, pair_count, partners)
         n_members, n_perfect, total = _sort_out(i, support, partners, n_frequent, pair_count, perfect, enter, leave)
-        state[at.LEFT] -= np.int64(min(walks[i], by_columns) if columns.size else walks[i]) + total
+        state[at.LEFT] -= np.int64(min(walks[i], by_columns) if i >= first_column else walks[i]) + total
         group = group_size(n_perfect, max_len - 1)
         n = state[at.FOUND]
         room = n + group + n_members

@@ -12,7 +12,7 @@ import numpy as np
 
 from commlife.basket._jit import compiled
 
-__all__ = ["INTERSECTION", "WORD", "bitmap_columns", "invert"]
+__all__ = ["INTERSECTION", "WORD", "invert"]
 
 #: Rough costs in nanoseconds: a word of an intersection, and what an intersection takes beside its words.
 WORD, INTERSECTION = 0.25, 6.0
@@ -24,12 +24,13 @@ _MOST_WORDS = 1 << 22
 
 @compiled
 def invert(indptr, indices, rank, support):
-    """Sort the rows by rank without comparing: columns first, then the rows out of the columns.
+    """The rows of each item, or bitmaps of all columns where that takes less.
 
-    Returns ``start`` (where the rows of an item begin), ``rows`` (all rows, one after the other), and for each entry
-    of ``start``'s ranges: ``row_of`` (its row), ``after`` (where that goes on) and ``end`` (where it ends). Where it
-    takes less to intersect all columns than to sort the rows, these stay empty, and there are ``columns``: one bitmap
-    an item over all rows.
+    Returns:
+        ``start`` (where the rows of an item begin), ``rows`` (all rows by rank, one after the other), ``after`` and
+        ``end`` (for each row of an item where it goes on after that, and where it ends), ``columns`` (bitmaps over all
+        rows, of the items from ``first_column`` on), ``first_column``; and what it takes to walk over the suffixes of
+        each item. Where it takes less to intersect all columns than to sort the rows, the rows stay empty.
     """
     n_rows = indptr.size - 1
     n_items = support.size
@@ -39,21 +40,40 @@ def invert(indptr, indices, rank, support):
     kept = start[n_items]
     n_words = (n_rows + 63) >> 6
     size = n_items * n_words
-    sorting = size > _MOST_WORDS or size * WORD * n_items / 2 > kept * _SORT
-    columns = np.zeros(0 if sorting else size, np.uint64)
-    rows = np.empty(kept if sorting else 0, np.int32)
-    row_of = np.empty(rows.size, np.int32)
-    after = np.empty(rows.size, np.int32)
-    end = np.empty(rows.size, np.int32)
-    if not sorting:
-        for t in range(n_rows):
-            word = t >> 6
-            bit = np.uint64(1) << np.uint64(t & 63)
-            for k in range(indptr[t], indptr[t + 1]):
-                r = np.int64(rank[indices[k]])
-                if r >= 0:
-                    columns[r * n_words + word] |= bit
-        return start, rows, row_of, after, end, columns
+    walks = np.full(n_items, np.inf)
+    if size <= _MOST_WORDS and size * WORD * n_items / 2 <= kept * _SORT:
+        nothing = np.empty(0, np.int32)
+        return (start, nothing, nothing, nothing, _all_columns(indptr, indices, rank, n_items), 0), walks
+    rows = np.empty(kept, np.int32)
+    after = np.empty(kept, np.int32)
+    end = np.empty(kept, np.int32)
+    row_start = _sort_rows(indptr, indices, rank, start, rows, after, end, walks)
+    first_column = _first_column(start, walks, n_words)
+    columns = _columns_from(first_column, n_items, row_start, rows)
+    return (start, rows, after, end, columns, first_column), walks
+
+
+@compiled
+def _all_columns(indptr, indices, rank, n_items):
+    """Every column as a bitmap over all rows."""
+    n_rows = indptr.size - 1
+    n_words = (n_rows + 63) >> 6
+    columns = np.zeros(n_items * n_words, np.uint64)
+    for t in range(n_rows):
+        word = t >> 6
+        bit = np.uint64(1) << np.uint64(t & 63)
+        for k in range(indptr[t], indptr[t + 1]):
+            r = np.int64(rank[indices[k]])
+            if r >= 0:
+                columns[r * n_words + word] |= bit
+    return columns
+
+
+@compiled
+def _sort_rows(indptr, indices, rank, start, rows, after, end, walks):
+    """Sort rows by rank without comparing: columns first, then the rows out of the columns; where rows begin."""
+    n_rows = indptr.size - 1
+    n_items = start.size - 1
     fill = start.copy()
     row_start = np.empty(n_rows + 1, np.int32)
     reached = 0
@@ -62,42 +82,56 @@ def invert(indptr, indices, rank, support):
         for k in range(indptr[t], indptr[t + 1]):
             r = rank[indices[k]]
             if r >= 0:
-                row_of[fill[r]] = t
+                after[fill[r]] = t  # the row of an entry, until it is known where that goes on
                 fill[r] += 1
                 reached += 1
     row_start[n_rows] = reached
     filled = row_start.copy()
     for r in range(n_items):
+        steps = np.int64(0)
         for k in range(start[r], start[r + 1]):
-            t = row_of[k]
+            t = after[k]
             p = filled[t]
+            stop = row_start[t + 1]
             rows[p] = r
             filled[t] = p + 1
             after[k] = p + 1
-            end[k] = row_start[t + 1]
-    return start, rows, row_of, after, end, columns
+            end[k] = stop
+            steps += stop - p - 1
+        walks[r] = steps * _STEP + (start[r + 1] - start[r]) * _VISIT
+    return row_start
 
 
 @compiled
-def bitmap_columns(start, row_of, after, end, n_words):
-    """Every column as a bitmap over all rows if that saves more than it costs, else nothing.
+def _first_column(start, walks, n_words):
+    """The item from which on bitmaps save the most, beyond what they cost; there are none after the last item.
 
-    Returns the columns, and for each item what it takes to walk over its suffixes.
+    They may take as much room as the rows do, and no more than all bitmaps may.
     """
     n_items = start.size - 1
-    walks = np.empty(n_items, np.float64)
-    saved = 0.0
-    for i in range(n_items):
-        steps = np.int64(0)
-        for k in range(start[i], start[i + 1]):
-            steps += end[k] - after[k]
-        walks[i] = steps * _STEP + (start[i + 1] - start[i]) * _VISIT
+    most = min(_MOST_WORDS, start[n_items])
+    best, saved, first = 0.0, 0.0, n_items
+    for i in range(n_items - 1, -1, -1):
+        if (n_items - i) * n_words > most:
+            break
         saved += max(0.0, walks[i] - (n_items - i - 1) * (n_words * WORD + INTERSECTION))
-    size = n_items * n_words
-    if size > _MOST_WORDS or saved < size * WORD + row_of.size * _FILL:
-        return np.empty(0, np.uint64), walks
-    columns = np.zeros(size, np.uint64)
-    for i in range(n_items):
-        for k in range(start[i], start[i + 1]):
-            columns[i * n_words + (row_of[k] >> 6)] |= np.uint64(1) << np.uint64(row_of[k] & 63)
-    return columns, walks
+        saved -= n_words * WORD + (start[i + 1] - start[i]) * _FILL
+        if saved > best:
+            best, first = saved, i
+    return first
+
+
+@compiled
+def _columns_from(first, n_items, row_start, rows):
+    """The columns of the items from ``first`` on, as bitmaps over all rows: the ends of the rows, as these ascend."""
+    n_rows = row_start.size - 1
+    n_words = (n_rows + 63) >> 6
+    columns = np.zeros((n_items - first) * n_words, np.uint64)
+    if columns.size:
+        for t in range(n_rows):
+            bit = np.uint64(1) << np.uint64(t & 63)
+            p = row_start[t + 1] - 1
+            while p >= row_start[t] and rows[p] >= first:
+                columns[(np.int64(rows[p]) - first) * n_words + (t >> 6)] |= bit
+                p -= 1
+    return columns

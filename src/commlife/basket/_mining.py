@@ -173,13 +173,8 @@ def _run_compiled(baskets: Baskets, job: _Job, min_count: int, max_len: int, lim
     from commlife.basket import _compiled, _descent, _inverted
 
     support = job.support
-    start, rows, row_of, after, end, columns = _inverted.invert(baskets.indptr, baskets.indices, job.rank, support)
-    walks = np.full(support.size, np.inf)
-    if not columns.size:
-        columns, walks = _inverted.bitmap_columns(start, row_of, after, end, (baskets.n + 63) // 64)
-    del row_of
-    job_of_kernel = ((start, rows, after, end, columns), walks, baskets.n, job.n_first, min_count, max_len, limit,
-                     (job.enter, job.leave))  # fmt: skip
+    index, walks = _inverted.invert(baskets.indptr, baskets.indices, job.rank, support)
+    job_of_kernel = index, walks, baskets.n, job.n_first, min_count, max_len, limit, (job.enter, job.leave)
     state = np.zeros(_descent.STATE, dtype=np.int64)
     state[_descent.DEPTH] = -1
     found, work, buffers, scratch = _compiled.empty_arrays(support.size)

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -110,7 +111,7 @@ class FrequentItemsets(Shown):
         """All itemsets in canonical order, as tuples of labels."""
         labels = np.fromiter(self.items, dtype=object, count=len(self.items))
         parts = [zip(*labels[level.codes].T, strict=True) for level in self._levels]
-        return np.fromiter((itemset for part in parts for itemset in part), dtype=object, count=len(self))
+        return np.fromiter(chain.from_iterable(parts), dtype=object, count=len(self))
 
     @cached_property
     def _counts(self) -> np.ndarray[Any, np.dtype[np.int64]]:
