@@ -19,6 +19,7 @@ import time
 import traceback
 from collections import Counter
 from pathlib import Path
+from zlib import crc32
 
 ROOT = Path(__file__).resolve().parents[2]
 ROOMS = ("orders", "features", "segments", "cohorts", "basket", "value", "coupons")
@@ -67,30 +68,37 @@ def _judged() -> set[str]:
     return {_bare(name) for name in re.findall(r"^- `(src/.+)`:", text, flags=re.MULTILINE)}
 
 
+def _dead(record: Path) -> set[str]:
+    """The mutants that an earlier run killed."""
+    told = [json.loads(line) for line in record.read_text(encoding="utf-8").splitlines()]
+    return {_bare(each["mutant"]) for each in told if each["fate"] in {"killed", "timeout"}}
+
+
 def _try(title: str, files: list[str], tests: list[str], args: argparse.Namespace, out: Path) -> Counter[str]:
     from mutants import sample
     from trial import survives
 
     reach = _reach(title, files, tests, out)
     _control(reach, files)
-    began, fates, judged = time.monotonic(), Counter(), _judged()
+    dead, judged = _dead(out / f"{title}.jsonl") if args.again else set(), _judged()
+    began, fates = time.monotonic(), Counter()
     with (out / f"{title}.jsonl").open("w", encoding="utf-8") as record:
         for mutant in sample(ROOT, files, args.sample, args.seed):
-            if args.only and args.only not in mutant.name:
-                continue
-            names = reach.tests(mutant.path, *mutant.reach, at_import=mutant.at_import)
-            names = reach.within(names, args.patience)
-            cost = sum(reach.seconds[name] for name in names)
-            fate = survives(ROOT, mutant.path, mutant.source, names, 20 + 3 * cost) if names else "unreached"
-            if fate == "survived" and _bare(mutant.name) in judged:
+            names: list[str] = []
+            if (bare := _bare(mutant.name)) in dead:
+                fate = "killed"
+            else:
+                names = reach.tests(mutant.path, *mutant.reach, at_import=mutant.at_import)
+                names = reach.within(names, args.patience)
+                cost = sum(reach.seconds[name] for name in names)
+                fate = survives(ROOT, mutant.path, mutant.source, names, 20 + 3 * cost) if names else "unreached"
+            if fate in {"survived", "unreached"} and bare in judged:
                 fate = "equivalent"
             fates[fate] += 1
-            record.write(
-                json.dumps({"mutant": mutant.name, "fate": fate, "tests": len(names), "cost": round(cost, 1)}) + "\n"
-            )
+            record.write(json.dumps({"mutant": mutant.name, "fate": fate}) + "\n")
             record.flush()
             if fate != "killed":
-                print(f"{fate:9} {mutant.name}  ({len(names)} tests, {cost:.1f} s)", flush=True)
+                print(f"{fate:10} {mutant.name}  ({len(names)} tests)", flush=True)
     print(f"{_told(title, fates)}; {time.monotonic() - began:.0f} s", flush=True)
     return fates
 
@@ -118,7 +126,7 @@ def _reach(title: str, files: list[str], tests: list[str], out: Path):
     """Who runs what, measured in a fork (the library stays unloaded here) and kept beside the results."""
     from reach import Reach, measure
 
-    kept = out / f"{title}.reach.json"
+    kept = out / f"{title}-{crc32(' '.join(tests).encode()):08x}.reach.json"
     newest = max(path.stat().st_mtime for folder in ("src", "tests") for path in (ROOT / folder).rglob("*.py"))
     if not kept.exists() or kept.stat().st_mtime < newest:
         child = os.fork()
@@ -147,8 +155,8 @@ def main() -> int:
         "--patience", type=float, default=20.0, help="CPU seconds of tests a mutant may need, unmutated"
     )
     parser.add_argument("--quick", action="store_true", help="the small form that CI runs")
-    parser.add_argument("--only", default="", help="only mutants whose name holds this text")
-    parser.add_argument("--also", nargs="*", default=[], help="further tests, beyond the room's own")
+    parser.add_argument("--again", action="store_true", help="try those alone that lived the last time")
+    parser.add_argument("--tests", nargs="*", default=[], help="these tests instead of the room's own")
     parser.add_argument("--out", type=Path, default=ROOT / ".venv" / "mutation")
     args = parser.parse_args()
     os.chdir(ROOT)
@@ -162,7 +170,7 @@ def main() -> int:
         results = [_try("quick", list(_QUICK), list(_QUICK.values()), args, args.out)]
     else:
         rooms = ROOMS if args.room == "all" else [args.room]
-        results = [_try(room, _files(room), [*_tests(room), *args.also], args, args.out) for room in rooms]
+        results = [_try(room, _files(room), args.tests or _tests(room), args, args.out) for room in rooms]
     fates = sum(results, Counter())
     print(_told("all", fates), flush=True)
     return int(fates["killed"] + fates["timeout"] < FLOOR * (fates.total() - fates["equivalent"]))

@@ -135,6 +135,14 @@ def test_names_differ_and_say_what_is_high_and_low():
     assert named(means, behaviour, "zh")[:3] == ["久未下单、低频 1", "久未下单、低频、大额订单", "居中"]
 
 
+def test_two_types_of_the_same_two_words_get_a_third():
+    behaviour = ("recency_days", "orders_per_28d", "mean_order")
+    means = np.array([[2.0, -1.5, 1.0], [2.0, -1.5, -1.0]])
+    assert named(means, behaviour, "en") == [
+        "away for long, occasional, large orders", "away for long, occasional, small orders",
+    ]  # fmt: skip
+
+
 def test_the_caveats_are_told():
     log = cl.datasets.make_community(n_users=400, seed=1).log
     with pytest.warns(cl.ModelWarning, match="the most that were tried"):

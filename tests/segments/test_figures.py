@@ -56,6 +56,11 @@ def test_the_summary_adds_up(log):
     assert table["user_share"].sum() == pytest.approx(1)
     assert table["money_share"].sum() == pytest.approx(1)
     assert table.loc[0, "segment"] == "冠军客户"
+    # The grid names the segment with most users of each cell, in the same words.
+    most = scored.groupby(["r_score", "f_score"])["segment"].agg(lambda part: part.value_counts().max())
+    for row in summary.grid[summary.grid["users"] > 0].itertuples():
+        here = scored[(scored["r_score"] == row.r_score) & (scored["f_score"] == row.f_score)]["segment"]
+        assert (here == row.segment).sum() == most[row.r_score, row.f_score]
     assert repr(summary) == f"SegmentSummary({len(scored):,} users in {len(held)} of 11 segments)"
     nobody = cl.OrderLog.from_frame(
         pd.DataFrame({"u": [1], "t": ["2025-01-01"], "m": [-1.0]}), user_id="u", ordered_at="t", amount="m"

@@ -107,6 +107,7 @@ def test_the_first_component_is_that_of_numpy():
     assert np.corrcoef(index, scores @ loadings)[0, 1] == pytest.approx(1)
     assert index.between(0, 1).all()
     assert "pca: recency" in repr(value)
+    assert np.linalg.norm(list(value.loadings.values())) == pytest.approx(1.0)
     assert FittedValueIndex.from_json(value.to_json()) == value
 
 

@@ -190,6 +190,16 @@ def test_wrong_calls_are_refused(calls, more):
         read(calls, **more)
 
 
+def test_the_warning_of_too_few_controls_is_about_all_contacts_together():
+    """Of one list everybody has comparable users, of the whole most have none."""
+    strangers = pd.concat([CALLS[CALLS["list"] == "new"].assign(user_id=user) for user in (9, 10, 11)])
+    with pytest.warns(cl.ModelWarning, match="3 of 5 contacts have no comparable users"):
+        readout = read(pd.concat([CALLS[CALLS["channel"] == "phone"].query("list == 'silent'"), strangers]))
+    table = readout.table.set_index("list")
+    assert table.loc["silent", ["judged", "matched"]].tolist() == [2, 2]
+    assert table.loc["all", ["judged", "matched"]].tolist() == [5, 2]
+
+
 def test_no_contact_is_nothing_to_read():
     with pytest.raises(cl.InsufficientDataError, match="a contact before"):
         read(CALLS, as_of="2025-03-20")

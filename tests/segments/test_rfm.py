@@ -256,6 +256,18 @@ def test_small_groups_fall_back():
     assert sum(rfm.score_counts["monetary"]) == rfm.fitted_on.users
 
 
+def test_cuts_that_are_given_hold_in_every_group_and_the_others_are_the_groups_own():
+    frame = export()
+    spec = RFM(n_bins=4, by="community", min_group_users=10, cuts={"frequency": [1, 3, 9]})
+    fitted = fit(spec, cl.OrderLog.from_frame(frame, **NAMES, order_id="o", **ATTRIBUTES), "2025-03-15")
+    groups = {each.group: each.cuts for each in fitted.group_cuts}
+    assert set(groups) == {"east", "west"}
+    for group, cuts in groups.items():
+        assert tuple(cuts["frequency"]) == (1, 3, 9)
+        own = by_definition(frame[frame["c"] == group], "2025-03-15", 4)
+        assert cuts["monetary"] == pytest.approx(np.quantile(own["monetary"], [0.25, 0.5, 0.75]), abs=1e-9)
+
+
 def test_drift_tells_when_to_refit():
     log = cl.OrderLog.from_frame(export(), **NAMES, order_id="o")
     rfm = fit(RFM(), log, "2025-03-15")

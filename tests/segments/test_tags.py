@@ -10,6 +10,7 @@ import pytest
 
 import commlife as cl
 from commlife._stats.wilson import wilson_interval
+from commlife.segments.tags import TAGS
 from commlife.testing import check_pipeline
 
 AS_OF = "2025-06-30"
@@ -45,6 +46,10 @@ def test_engines_agree(engine, as_pandas, community, of_pandas):
         pd.testing.assert_frame_equal(left, right, check_dtype=False, rtol=1e-12)
     pd.testing.assert_frame_equal(one.counts, two.counts, check_dtype=False)
     assert one.users["user_id"].is_monotonic_increasing
+    # Tags in the order of the docs, in each the value of most users first.
+    assert [tag for tag in TAGS if tag in set(one.counts["tag"])] == one.counts["tag"].drop_duplicates().tolist()
+    for _, part in one.counts.groupby("tag"):
+        assert part["users"].is_monotonic_decreasing
     assert repr(one) == repr(two)
 
 
