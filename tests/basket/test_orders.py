@@ -67,8 +67,11 @@ def by_hand(rows):
 
 
 @settings(max_examples=20)
-@given(rows=lines_strategy)
-def test_baskets_are_the_orders_that_count(rows):
+@given(rows=lines_strategy, returns=st.booleans())
+def test_baskets_are_the_orders_that_count(rows, returns):
+    """Also where no line is negative, and none needs to be summed."""
+    if not returns:
+        rows = [(*row[:3], max(0, row[3]), *row[4:]) for row in rows]
     counting = by_hand(rows)
     log = log_of(frame_of(rows))
     if not counting:
@@ -233,13 +236,20 @@ def test_lines_without_an_item_are_told(small):
     with pytest.warns(ModelWarning, match="1 of 4 entries have no item_id"):
         sets = frequent_itemsets(log, as_of=AS_OF, min_count=1)
     assert sets.n_baskets == 2
+    without_returns = log_of(small[small["cents"] > 0])
+    with pytest.warns(ModelWarning, match="1 of 4 entries have no item_id") as told:
+        same = frequent_itemsets(without_returns, as_of=AS_OF, min_count=1)
+    assert told[0].filename == __file__
+    pd.testing.assert_frame_equal(same.to_frame(), sets.to_frame())
     with pytest.warns(ModelWarning, match="1 of 5 entries"):
         heat = product_heat(log, as_of=AS_OF)
     assert set(heat["item"]) == {"rice", "tea"}
 
 
+@pytest.mark.parametrize("returns", [True, False])
 @pytest.mark.parametrize("engine", ["polars", "duckdb", "pyarrow"])
-def test_every_engine_gives_the_same(small, engine):
+def test_every_engine_gives_the_same(small, engine, returns):
+    small = small if returns else small[small["cents"] > 0]
     if engine == "polars":
         native = pytest.importorskip("polars").from_pandas(small)
     elif engine == "pyarrow":

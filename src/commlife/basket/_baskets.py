@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from commlife.basket._taxonomy import Tree
 
-__all__ = ["Baskets", "baskets_of", "codes_of_labels", "encode", "encode_rows", "fault_of", "sorted_labels"]
+__all__ = ["Baskets", "baskets_of", "changes", "codes_of_labels", "encode", "encode_rows", "fault_of", "sorted_labels"]
 
 
 _PLAIN_LISTS = frozenset({list, tuple, set, frozenset})
@@ -157,7 +157,7 @@ def _of_frame(frame: nw.DataFrame[Any] | nw.LazyFrame[Any], basket: str, item: s
         else two
     )
     table = eager.to_pandas()
-    begin = _runs(table["basket"])
+    begin = np.flatnonzero(changes(table["basket"]))
     codes, ids = pd.factorize(table["basket"].iloc[begin])
     together = len(ids) == begin.size  # the lines of a basket, as they mostly do
     if not together:
@@ -170,18 +170,16 @@ def _of_frame(frame: nw.DataFrame[Any] | nw.LazyFrame[Any], basket: str, item: s
     return encode(codes, item_codes, labels, len(ids))
 
 
-def _runs(column: pd.Series[Any]) -> NDArray[np.int64]:
-    """Where runs of equal values begin: mostly far fewer values than rows are left to be looked up."""
-    if len(column) < 2:
-        return np.arange(len(column))
+def changes(column: pd.Series[Any]) -> NDArray[np.bool_]:
+    """Where another value begins than in the row before: mostly far fewer values are left to be looked up."""
+    changed = np.ones(len(column), dtype=bool)
+    is_number = _is_number(column.dtype)
     # Objects are as soon looked up as compared, and might not be comparable.
-    values: Any = np.asarray(column) if _is_number(column.dtype) else column.array
-    if not _is_number(column.dtype) and not isinstance(column.dtype, pd.StringDtype):
-        return np.arange(len(column))
-    changes = values[1:] != values[:-1]
-    if not isinstance(changes, np.ndarray):
-        changes = changes.to_numpy(dtype=bool, na_value=True)
-    return np.flatnonzero(np.concatenate([[True], changes]))
+    if len(column) > 1 and (is_number or isinstance(column.dtype, pd.StringDtype)):
+        values: Any = np.asarray(column) if is_number else column.array
+        another = values[1:] != values[:-1]
+        changed[1:] = another if isinstance(another, np.ndarray) else another.to_numpy(dtype=bool, na_value=True)
+    return changed
 
 
 def _missing_columns(missing: list[str], names: list[str]) -> tuple[str, pd.DataFrame]:

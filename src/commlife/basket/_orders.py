@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
 
 from commlife._engine import collect, collect_rows
-from commlife.basket._baskets import Baskets, codes_of_labels, encode
+from commlife.basket._baskets import Baskets, changes, codes_of_labels, encode
 from commlife.errors import ConfigError, EngineError, InsufficientDataError, ModelWarning
 from commlife.orders import OrderLog
 from commlife.orders.calendar import Timestamp, day_number, day_text
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 __all__ = [
     "LEVELS",
@@ -60,9 +64,41 @@ def check_level(level: str) -> None:
 def baskets_of_orders(log: OrderLog, *, as_of: Timestamp | None, level: str) -> Baskets:
     """Encode the orders of a log that count before ``as_of``."""
     check_level(level)
-    table, n_orders = order_items(log, needed_day(as_of), level)
+    day = needed_day(as_of)
+    if log.has("order_id") and _nothing_returned(log, day):
+        return _lines_as_baskets(log, day, level)
+    table, n_orders = order_items(log, day, level)
     codes, labels = codes_of_labels(table["item"], level)
     return encode(table["order"].to_numpy(), codes, labels, n_orders)
+
+
+def _nothing_returned(log: OrderLog, day: int) -> bool:
+    """Whether no line before the day is negative: then every order counts, and holds whatever its lines name."""
+    return not _rows(log._lines(day).filter(nw.col("minor") < 0))
+
+
+def _lines_as_baskets(log: OrderLog, day: int, level: str) -> Baskets:
+    """The baskets of a log without returns: its lines need no sums."""
+    log.require(level, why=f"a basket of level={level!r}")
+    table = collect(log._lines(day).select("user_id", "order_id", nw.col(level).alias("item")))
+    if not len(table):
+        raise InsufficientDataError.no_payers("A basket", day_text(day))
+    order = _numbered(table)
+    known = table["item"].notna().to_numpy()
+    named = slice(None) if known.all() else known
+    codes, labels = codes_of_labels(table["item"][named], level)
+    baskets = encode(order[named], codes, labels, int(order.max()) + 1)
+    nameless = np.unique(order[~known]).size
+    warn_of_nameless(nameless, nameless + baskets.indices.size, level)
+    return baskets
+
+
+def _numbered(table: pd.DataFrame) -> NDArray[np.int64]:
+    """A number for each order; the lines of one mostly stand together, and are looked up once."""
+    keys = table[["user_id", "order_id"]]
+    begin = np.flatnonzero(changes(keys["user_id"]) | changes(keys["order_id"]))
+    number = keys.iloc[begin].groupby(["user_id", "order_id"], sort=False, dropna=False).ngroup()
+    return np.repeat(np.asarray(number, dtype=np.int64), np.diff(begin, append=len(keys)))
 
 
 def needed_day(as_of: Timestamp | None) -> int:
@@ -82,7 +118,7 @@ def order_items(log: OrderLog, day: int, level: str, *, only: list[Any] | None =
     table = collect_rows(wanted, call=_CALL, way_out=_WAY_OUT)
     if log.has("order_id"):
         n_orders = _rows(_counting(log, day))
-        order = np.asarray(table.groupby(["user_id", "order_id"], sort=False, dropna=False).ngroup(), dtype=np.int64)
+        order = _numbered(table)
     else:
         n_orders = len(table) if only is None else _rows(held)
         order = np.arange(len(table), dtype=np.int64)
@@ -201,6 +237,14 @@ def with_units(lines: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
     return lines.with_columns(nw.when(nw.col("minor") < 0).then(0 - quantity.abs()).otherwise(quantity).alias("units"))
 
 
+def _outside_the_library() -> int:
+    """The stack level, as a caller of this counts, of the host's own line: several calls lead to one warning."""
+    frame, level = sys._getframe(1), 1
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("commlife."):
+        frame, level = frame.f_back, level + 1
+    return level
+
+
 def warn_of_nameless(nameless: int, of: int, level: str) -> None:
     """Say how many entries have no item: they are left out, and not in silence."""
     if nameless:
@@ -208,7 +252,7 @@ def warn_of_nameless(nameless: int, of: int, level: str) -> None:
             f"{nameless:,} of {of:,} entries have no {level} and are left out; their orders stay in the denominator. "
             "Name them in the export, such as 'unknown', to count them.",
             ModelWarning,
-            stacklevel=4,
+            stacklevel=_outside_the_library(),
         )
 
 

@@ -219,9 +219,10 @@ class FrequentItemsets(Shown):
 
 def codes_of(items: list[Any], wanted: Iterable[Any], name: str) -> list[int]:
     """Codes of labels; unknown ones are an error that suggests the nearest."""
-    positions = {label: code for code, label in enumerate(items)}
+    labels = set_of(wanted, name)
+    positions = {label: code for code, label in enumerate(items)} if labels else {}
     codes = []
-    for label in set_of(wanted, name):
+    for label in labels:
         code = positions.get(label)
         if code is None:
             near = _nearest(str(label), [str(known) for known in items])
