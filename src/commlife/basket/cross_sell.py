@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["cross_sell", "cross_sell_many", "offers"]
 
+#: What is told of an offer.
+_COLUMNS = pd.Index(["rank", "item", "confidence", "lift", "count", "antecedent"])
 #: Cells of the table of baskets x items that is looked up at a time.
 _CELLS = 1 << 22
 
@@ -133,12 +135,8 @@ def _best(
     cuts = np.searchsorted(row, np.arange(0, int(row.max(initial=0)) + 1 + chunk, chunk))
     parts = [_matches(index, row[low:high], code[low:high], n_codes) for low, high in pairwise(cuts)]
     row_of, rule = (np.concatenate([np.zeros(0, dtype=np.int64), *part]) for part in zip(*parts, strict=True))
-    # Rules are numbered by preference: the first one of each basket and consequent speaks for the item.
     order = np.lexsort((rule, row_of))
     row_of, rule = row_of[order], rule[order]
-    _, first = np.unique(row_of * n_codes + index.consequent[rule], return_index=True)
-    first.sort()
-    row_of, rule = row_of[first], rule[first]
     rank = np.arange(row_of.size) - np.searchsorted(row_of, row_of) + 1
     kept = rank <= most
     return row_of[kept], rank[kept], index.rule[rule[kept]], index.consequent[rule[kept]]
@@ -149,23 +147,20 @@ def _frame(
 ) -> pd.DataFrame:
     both, a, c = (cell[position] for cell in rules._cells)
     antecedent = rules._splits.antecedent[position]
-    labels = rules.sets.items
-    return pd.DataFrame(
-        {
-            "rank": rank,
-            "item": pd.Series([labels[item] for item in code], dtype=object),
-            "confidence": both / a,
-            "lift": rules.sets._total * both / (a * c),
-            "count": rules.sets._counts[rules._splits.whole[position]],
-            "antecedent": pd.Series(rules.sets._tuples[antecedent], dtype=object),
-        }
-    )
+    items = np.fromiter((rules.sets.items[item] for item in code), dtype=object, count=code.size)
+    lift = rules.sets._total * both / (a * c)
+    count = rules.sets._counts[rules._splits.whole[position]]
+    columns = (rank, pd.Index(items, dtype=object), both / a, lift, count, rules.sets._tuples[antecedent])
+    # A service asks for a few rows at a time: most of the work would be to copy them, and to read the names as data.
+    frame = pd.DataFrame(dict(enumerate(columns)), copy=False)
+    frame.columns = _COLUMNS.copy()
+    return frame
 
 
 def _matches(
     index: _Index, row: NDArray[np.int64], code: NDArray[np.int64], n_codes: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Baskets and the rules that speak in them: the antecedent is inside, the consequent is not."""
+    """Baskets and the best rule for each item: the antecedent is inside, the consequent is not."""
     if not row.size:
         return row, row
     held = np.zeros((int(row[-1] - row[0]) + 1, n_codes), dtype=bool)
@@ -182,7 +177,13 @@ def _matches(
     for column in index.others:
         row_of, rule, base = row_of[kept], rule[kept], base[kept]
         kept = cells[base + column[rule]]
-    return row_of[kept], rule[kept]
+    # Rules are numbered by preference: written from the last to the first, the best one of each item stays.
+    preferred = np.sort(rule[kept] << 32 | base[kept])[::-1]
+    rule, base = preferred >> 32, preferred & 0xFFFFFFFF
+    best = np.full(cells.size, -1, dtype=np.int64)
+    best[base + index.consequent[rule]] = rule
+    cell = np.flatnonzero(best >= 0)
+    return cell // n_codes + row[0], best[cell]
 
 
 def _known(baskets: Iterable[Iterable[Any]], position: dict[Any, int]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
