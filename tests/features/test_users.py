@@ -69,12 +69,12 @@ def crowd(early: int, late: int) -> pd.DataFrame:
 
 def test_a_log_that_begins_in_the_middle_of_lives_is_told():
     cut = cl.OrderLog.from_frame(crowd(300, 200), user_id="user_id", ordered_at="ordered_at", amount="amount")
-    assert early_users(payers(cut, 20_300), cut, 20_300) == (300, 500)
+    assert early_users(cut, 20_300) == (300, 500)
     with pytest.warns(cl.LeftTruncatedWarning, match='300 of 500 users .* washout="28D"'):
-        warn_if_left_truncated(payers(cut, 20_300), cut, 20_300, washout=None)
+        warn_if_left_truncated(cut, 20_300, washout=None)
     whole = cl.OrderLog.from_frame(crowd(20, 400), user_id="user_id", ordered_at="ordered_at", amount="amount")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        warn_if_left_truncated(payers(cut, 20_300), cut, 20_300, washout=Duration("28D"))
-        warn_if_left_truncated(payers(whole, 20_300), whole, 20_300, washout=None)
-        warn_if_left_truncated(payers(cut, 20_100), cut, 20_100, washout=None)
+        warn_if_left_truncated(cut, 20_300, washout=Duration("28D"))
+        warn_if_left_truncated(whole, 20_300, washout=None)
+        warn_if_left_truncated(cut, 20_100, washout=None)

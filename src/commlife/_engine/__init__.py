@@ -1,10 +1,12 @@
 """The boundary to every kind of frame: what differs between engines is here, and nowhere else."""
 
+from commlife._engine.cells import first_and_whole, sums_by_cell
 from commlife._engine.frames import (
     EAGER,
     bounded,
     collect,
     collect_rows,
+    count_rows,
     frame_like,
     from_host,
     is_eager,
@@ -13,23 +15,28 @@ from commlife._engine.frames import (
     moved_to,
     pandas_types,
     rows_before,
+    scope,
     settle,
     told_as_ours,
 )
 from commlife._engine.parts import SPREAD, map_parts
 from commlife._engine.repeats import mark_repeats
-from commlife._engine.times import add_local_microsecond, microsecond_as_datetime
+from commlife._engine.times import MICROSECONDS_A_DAY, add_day, add_local_microsecond, microsecond_as_datetime
 from commlife._engine.windows import NONE_AFTER, NONE_BEFORE, with_neighbours, with_previous
 
 __all__ = [
     "EAGER",
+    "MICROSECONDS_A_DAY",
     "NONE_AFTER",
     "NONE_BEFORE",
     "SPREAD",
+    "add_day",
     "add_local_microsecond",
     "bounded",
     "collect",
     "collect_rows",
+    "count_rows",
+    "first_and_whole",
     "frame_like",
     "from_host",
     "is_eager",
@@ -41,7 +48,9 @@ __all__ = [
     "moved_to",
     "pandas_types",
     "rows_before",
+    "scope",
     "settle",
+    "sums_by_cell",
     "told_as_ours",
     "with_neighbours",
     "with_previous",

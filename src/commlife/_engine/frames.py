@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import logging
 import sys
+import uuid
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -19,6 +21,7 @@ __all__ = [
     "bounded",
     "collect",
     "collect_rows",
+    "count_rows",
     "frame_like",
     "from_host",
     "is_eager",
@@ -27,6 +30,7 @@ __all__ = [
     "moved_to",
     "pandas_types",
     "rows_before",
+    "scope",
     "settle",
     "told_as_ours",
 ]
@@ -144,22 +148,38 @@ def rows_before(frame: nw.LazyFrame[Any], column: str, value: int, *, is_sorted:
     return frame.filter(nw.col(column) < value)
 
 
-#: A DuckDB plan over more lines than this is computed again where it is used again: its rows would lie in this
-#: process, while the engine itself goes to disk when its memory is full.
+#: A DuckDB plan over more lines than this is not held in this process but by the engine, which goes to disk when its
+#: memory is full; where nothing says until when it is wanted, it is computed again where it is used again.
 MOST_ROWS_HELD = 20_000_000
+_scopes: contextvars.ContextVar[list[tuple[Any, str]] | None] = contextvars.ContextVar("commlife_scopes", default=None)
 
 
-def settle(frame: nw.LazyFrame[Any], *, rows: int = 0) -> nw.LazyFrame[Any]:
+@contextlib.contextmanager
+def scope() -> Iterator[None]:
+    """Within it large plans that are settled with ``for_now`` lie in tables of the engine, dropped at its end."""
+    held: list[tuple[Any, str]] = []
+    token = _scopes.set(held)
+    try:
+        yield
+    finally:
+        _scopes.reset(token)
+        for relation, name in held:
+            relation.query("_none", f'DROP TABLE IF EXISTS "{name}"')
+
+
+def settle(frame: nw.LazyFrame[Any], *, rows: int = 0, for_now: bool = False) -> nw.LazyFrame[Any]:
     """Compute a plan once, so that what is built on it twice is not computed twice.
 
     Args:
         frame: The plan.
         rows: Lines of the log behind a plan that has almost as many rows itself; 0 for one of a row a user or less.
+        for_now: Whether nothing that is built on it outlives the :func:`scope` around the call.
     """
-    if rows > MOST_ROWS_HELD and frame.implementation is nw.Implementation.DUCKDB:
-        return frame
     kind = frame.implementation
     native = nw.to_native(frame)
+    if rows > MOST_ROWS_HELD and kind is nw.Implementation.DUCKDB:
+        held = _scopes.get() if for_now else None
+        return frame if held is None else _table_of_engine(native, held)
     if kind is nw.Implementation.POLARS:
         return frame.collect().lazy()
     if kind is nw.Implementation.DUCKDB:
@@ -180,6 +200,19 @@ def _held_by_spark(native: Any) -> Any:
     if native.sparkSession.sparkContext.getCheckpointDir() is None:
         return native.localCheckpoint(eager=False)
     return native.checkpoint(eager=False)
+
+
+def _table_of_engine(native: Any, held: list[tuple[Any, str]]) -> nw.LazyFrame[Any]:
+    """The rows of a relation as a temporary table of its own connection."""
+    name = f"_commlife_{uuid.uuid4().hex}"
+    native.query("_plan", f'CREATE TEMPORARY TABLE "{name}" AS SELECT * FROM _plan')  # noqa: S608  (our own name)
+    held.append((native, name))
+    return nw.from_native(native.query("_none", f'SELECT * FROM "{name}"'))  # noqa: S608
+
+
+def count_rows(frame: nw.LazyFrame[Any]) -> int:
+    """Number of rows of a plan."""
+    return int(frame.select(nw.len()).collect().item())
 
 
 def collect(frame: nw.LazyFrame[Any] | nw.DataFrame[Any]) -> pd.DataFrame:

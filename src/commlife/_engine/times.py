@@ -9,7 +9,9 @@ import narwhals.stable.v2 as nw
 
 from commlife.errors import EngineError
 
-__all__ = ["NOT_A_TIME", "add_local_microsecond", "microsecond_as_datetime"]
+__all__ = ["MICROSECONDS_A_DAY", "NOT_A_TIME", "add_day", "add_local_microsecond", "microsecond_as_datetime"]
+
+MICROSECONDS_A_DAY = 86_400_000_000
 
 #: Stands for a time that is null or cannot be read.
 NOT_A_TIME = -(2**62)
@@ -56,6 +58,16 @@ def add_local_microsecond(frame: nw.LazyFrame[Any], column: str, *, timezone: st
         native = nw.to_native(frame)
         return nw.from_native(native.assign(**{into: native[into].to_numpy(dtype="int64")})).lazy()
     return frame
+
+
+def add_day(frame: nw.LazyFrame[Any], column: str, *, into: str) -> nw.LazyFrame[Any]:
+    """Add ``into``: the local day (1970-01-01 is 0) of the local microseconds in ``column``."""
+    if frame.implementation is nw.Implementation.DUCKDB:
+        # Its division truncates. A floor by Narwhals' general formula divides five times.
+        us, day = _quoted(column), MICROSECONDS_A_DAY
+        whole = f"CASE WHEN {us} < 0 THEN ({us} + 1) // {day} - 1 ELSE {us} // {day} END"
+        return nw.from_native(nw.to_native(frame).project(f"*, ({whole})::BIGINT AS {_quoted(into)}"))
+    return frame.with_columns((nw.col(column) // MICROSECONDS_A_DAY).cast(nw.Int64).alias(into))
 
 
 def microsecond_as_datetime(frame: nw.LazyFrame[Any], column: str, *, into: str) -> nw.LazyFrame[Any]:

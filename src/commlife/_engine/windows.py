@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import narwhals.stable.v2 as nw
 
+from commlife._engine.cells import places_of_keys
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -127,18 +129,21 @@ def with_neighbours(frame: nw.LazyFrame[Any], column: str, *, by: str, carry: st
 def _pandas_neighbours(part: Any, column: str, *, by: str, carry: str) -> Any:
     """One sort of one number a row: the key's place and the value beside it."""
     import numpy as np
-    import pandas as pd
 
-    places, _ = pd.factorize(part[by], use_na_sentinel=False)
+    places = places_of_keys(part[by])
     values = part[column].to_numpy(dtype=np.int64)
     low = int(values.min()) if len(values) else 0
     span = (int(values.max()) - low + 1) if len(values) else 1
     # The rows of users come apart by more than any log's span, so that one key orders both.
-    order = np.argsort(places.astype(np.int64) * span + (values - low))
-    places, values = places[order], values[order]
+    key = places * span + (values - low)
+    carried = part[carry].to_numpy(dtype=np.int64)
+    if (key[1:] < key[:-1]).any():
+        order = np.argsort(key)
+        places, values, carried, part = places[order], values[order], carried[order], part.take(order)
+    else:
+        order = key
     same = places[1:] == places[:-1]
-    carried = part[carry].to_numpy(dtype=np.int64)[order]
-    return part.take(order).assign(
+    return part.assign(
         previous=np.concatenate([[NONE_BEFORE][: len(order)], np.where(same, values[:-1], NONE_BEFORE)]).astype(
             np.int64
         ),

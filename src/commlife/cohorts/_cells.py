@@ -16,7 +16,7 @@ import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
 
-from commlife._engine import NONE_BEFORE, collect, lazy_like, settle, with_previous
+from commlife._engine import NONE_BEFORE, collect, count_rows, lazy_like, settle, sums_by_cell, with_previous
 from commlife.cohorts.aggregation import Aggregation, Own, users_of_periods
 from commlife.cohorts.question import CohortQuestion
 from commlife.errors import ConfigError
@@ -100,14 +100,14 @@ class Asked:
                 raise ConfigError(f"the measure {measure.name!r} is your own: ask cohort_table for it again.")
             return settle(users_of_periods(self.own_measure, self.log, self.as_of, dated))
         if measure in ("repurchase", "orders", "frequency"):
-            return dated.group_by("user_id", "index").agg(nw.len().alias("orders"))
-        if measure == "aov":
-            return dated.group_by("user_id", "index").agg(nw.len().alias("orders"), nw.col("net").sum())
-        active = dated.select("user_id", "index").unique()
-        if measure in ("churn", "recall", "streak"):
-            return settle(with_previous(active, "index", by="user_id", into="previous"), rows=self.log.n_rows)
-        # Asked of once unless every period makes a cohort of its own.
-        return settle(active, rows=self.log.n_rows) if self.question.cohort == "active" else active
+            active = dated.group_by("user_id", "index").agg(nw.len().alias("orders"))
+        elif measure == "aov":
+            active = dated.group_by("user_id", "index").agg(nw.len().alias("orders"), nw.col("net").sum())
+        else:
+            active = sums_by_cell(dated, by="user_id", index="index", sums=())
+            if measure in ("churn", "recall", "streak"):
+                active = with_previous(active, "index", by="user_id", into="previous")
+        return settle(active, rows=self.log.n_rows, for_now=True)
 
     @cached_property
     def existing(self) -> Plan | None:
@@ -122,14 +122,28 @@ class Asked:
         return self.log.first_day is None or self.log.observation.first <= day_number(self.log.first_day)
 
     @cached_property
+    def _begins_with_activity(self) -> bool:
+        """Whether every payer is a member, and the plan of active periods holds all of them."""
+        own = isinstance(self.question.measure, Aggregation)
+        return not own and self.question.cohort != "active" and self.existing is None
+
+    def payers(self) -> int:
+        """Number of users with an order that counts."""
+        known = self._begins_with_activity and not group_columns(self.question)
+        return count_rows(self.members if known else self.firsts)
+
+    @cached_property
     def members(self) -> Plan:
         """One row a new payer: user_id, cohort (index of the period of the first order), own attributes."""
+        attributes = [name for name in group_columns(self.question) if name != "cohort_label"]
+        if self._begins_with_activity and not attributes:
+            # The first period of a user is that of the first order: no second pass over the orders.
+            return settle(self.active.group_by("user_id").agg(nw.col("index").min().alias("cohort")))
         firsts = self.firsts
         if self.existing is not None:
             firsts = firsts.join(self.existing, on="user_id", how="anti")
         members = self.dated(firsts.select("user_id", nw.col("first_day").alias("day")))
         members = members.select("user_id", nw.col("index").alias("cohort"))
-        attributes = [name for name in group_columns(self.question) if name != "cohort_label"]
         return members.join(self.own(attributes), on="user_id", how="inner") if attributes else members
 
     def own(self, names: Sequence[str]) -> Plan:
@@ -207,7 +221,7 @@ def group_columns(question: CohortQuestion) -> list[str]:
 def warn_of_truncation(asked: Asked) -> None:
     """Warn where the log seems to begin in the middle of lives; called from a public function, at its caller."""
     if asked.question.cohort != "active":
-        warn_if_left_truncated(asked.firsts, asked.log, asked.as_of, washout=asked.question.washout)
+        warn_if_left_truncated(asked.log, asked.as_of, washout=asked.question.washout, payers_known=asked.payers)
 
 
 def count_cells(asked: Asked, labels: Plan | None = None) -> Cells:

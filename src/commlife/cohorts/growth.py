@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from commlife import _engine
 from commlife.features.flows import NEVER, activity_runs, attribute_names, stocks_and_flows
 from commlife.orders.calendar import Duration, Period, Timestamp, day_number
 from commlife.orders.log import need_log
@@ -75,16 +76,17 @@ def growth_accounting(
     """
     need_log(log, "growth_accounting")
     day, grid, names = day_number(as_of), Period(period), attribute_names(by)
-    runs = activity_runs(
-        log,
-        day,
-        period=grid,
-        silent_after=1,
-        churned_after=NEVER,
-        washout=None if washout is None else Duration(washout),
-        by=names,
-    )
-    flows = stocks_and_flows(
-        runs, period=grid, as_of=day, silent_after=1, churned_after=NEVER, by=names, what="growth accounting"
-    )
+    with _engine.scope():
+        runs = activity_runs(
+            log,
+            day,
+            period=grid,
+            silent_after=1,
+            churned_after=NEVER,
+            washout=None if washout is None else Duration(washout),
+            by=names,
+        )
+        flows = stocks_and_flows(
+            runs, period=grid, as_of=day, silent_after=1, churned_after=NEVER, by=names, what="growth accounting"
+        )
     return flows.growth(scale=log.scale)

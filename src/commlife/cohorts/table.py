@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from commlife._engine import scope
 from commlife._text.notebook import in_notebook
 from commlife.cohorts._cells import Asked, Cells, count_cells, warn_of_truncation
 from commlife.cohorts._given import label_plan
@@ -229,9 +230,10 @@ def cohort_table(
         brackets=brackets,
     )
     asked = Asked(log, question, own)
-    warn_of_truncation(asked)
-    labels = None if isinstance(cohort, str) else label_plan(cohort, log, asked.as_of)
-    return table_of_cells(count_cells(asked, labels), asked, covariates=covariates)
+    with scope():
+        warn_of_truncation(asked)
+        labels = None if isinstance(cohort, str) else label_plan(cohort, log, asked.as_of)
+        return table_of_cells(count_cells(asked, labels), asked, covariates=covariates)
 
 
 def table_of_cells(cells: Cells, asked: Asked, *, covariates: pd.DataFrame | None = None) -> CohortTable:

@@ -18,7 +18,7 @@ from commlife.effects._inputs import column_names, one_of
 from commlife.effects._panel import OUTCOMES, Panel, Window, read_panel
 from commlife.effects._synthetic import DONOR_WINDOWS, Mixed, Placebo, against_weeks, mix, neighbours
 from commlife.errors import ConfigError, InsufficientDataError, ModelWarning
-from commlife.features.users import payers, warn_if_left_truncated
+from commlife.features.users import warn_if_left_truncated
 from commlife.orders import OrderLog, Timestamp
 from commlife.orders.calendar import Duration, day_number, day_text
 from commlife.orders.log import need_log
@@ -246,7 +246,7 @@ def _checked(
 
 
 def _warn_of_truncation(log: OrderLog, day: int, washout: Duration | None) -> None:
-    warn_if_left_truncated(payers(log, day), log, day, washout=washout)
+    warn_if_left_truncated(log, day, washout=washout)
 
 
 def _rows_of(panel: Panel, names: tuple[Any, ...], by: str) -> list[int]:

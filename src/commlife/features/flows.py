@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import narwhals.stable.v2 as nw
@@ -121,22 +121,20 @@ def activity_runs(
     """
     observation = log.observation
     last = period.last_complete(as_of=as_of, until=complete_until(as_of, observation.until))
-    counted = log._orders(as_of).with_columns(nw.col("counts").cast(nw.Int64).alias("orders"))
-    counted = with_period_index(counted, log, period, as_of=as_of)
-    cells = counted.group_by("user_id", "index").agg(nw.col("orders").sum(), nw.col("net").sum())
-    cells = _engine.settle(cells.with_columns(nw.col("orders", "net").cast(nw.Int64)), rows=log.n_rows)
-    active = cells.filter(nw.col("orders") > 0).select("user_id", "index", "net")
+    dated = with_period_index(log._orders(as_of), log, period, as_of=as_of)
+    cells, active = _cells(dated, log)
     active = _engine.with_neighbours(active, "index", by="user_id", carry="net")
-    active = active if incomplete else active.filter(nw.col("index") <= last)
-    refunds = cells.filter(nw.col("orders") == 0)
-    refunds = (refunds if incomplete else refunds.filter(nw.col("index") <= last)).select("user_id", "index", "net")
-
-    firsts = log._orders(as_of).filter(nw.col("counts")).group_by("user_id").agg(nw.col("day").min().alias("first_day"))
+    active = _engine.settle(active, rows=log.n_rows, for_now=True)
     if warn:
-        warn_if_left_truncated(firsts, log, as_of, washout=washout)
+        warn_if_left_truncated(log, as_of, washout=washout, payers_known=partial(_count_lives, active))
+    active = active if incomplete else active.filter(nw.col("index") <= last)
+    refunds = cells.filter(nw.col("orders") == 0) if log._refunds else active.head(0)
+    refunds = (refunds if incomplete else refunds.filter(nw.col("index") <= last)).select("user_id", "index", "net")
     told = tells_existing(log, washout=washout)
     existing = nw.lit(0)
     if told:
+        counting = log._orders(as_of).filter(nw.col("counts"))
+        firsts = counting.group_by("user_id").agg(nw.col("day").min().alias("first_day"))
         users = with_existing(firsts, log, washout=washout)
         users = users.select("user_id", nw.col("existing").cast(nw.Int64).alias("existing"))
         active = active.join(users, on="user_id", how="left")
@@ -145,9 +143,28 @@ def activity_runs(
         groups = own_attributes(log, as_of, *by)
         active = active.join(groups, on="user_id", how="left")
         refunds = refunds.join(groups, on="user_id", how="left")
+    if told or by:
+        active = _engine.settle(active, rows=log.n_rows, for_now=True)
     active = _coded(active, existing, silent_after=silent_after, churned_after=churned_after)
     columns = ("user_id", "index", "net", "entry", "exit", "until", "up", "down", *by)
-    return Runs(_engine.settle(active.select(*columns), rows=log.n_rows), refunds, last, told)
+    return Runs(active.select(*columns), refunds, last, told)
+
+
+def _cells(dated: nw.LazyFrame[Any], log: OrderLog) -> tuple[nw.LazyFrame[Any], nw.LazyFrame[Any]]:
+    """Users' periods: all of them, and those with an order that counts (user_id, index, net)."""
+    if not log._refunds:
+        cells = _engine.sums_by_cell(dated, by="user_id", index="index", sums=["net"])
+        return cells, cells
+    counted = dated.with_columns(nw.col("counts").cast(nw.Int64).alias("orders"))
+    cells = _engine.sums_by_cell(counted, by="user_id", index="index", sums=["orders", "net"])
+    # Asked for two things: who was active, and who had nothing but refunds.
+    cells = _engine.settle(cells, rows=log.n_rows, for_now=True)
+    return cells, cells.filter(nw.col("orders") > 0).select("user_id", "index", "net")
+
+
+def _count_lives(active: nw.LazyFrame[Any]) -> int:
+    """Number of users: each has one first run."""
+    return _engine.count_rows(active.filter(nw.col("previous") == NONE_BEFORE))
 
 
 def tells_existing(log: OrderLog, *, washout: Duration | None) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import narwhals.stable.v2 as nw
@@ -70,9 +71,10 @@ def purchase_summary(
         log.require(*attributes, why="purchase_summary was asked for the users' own")
         plan = plan.join(own_attributes(log, day, *attributes), on="user_id", how="left")
         columns += attributes
-    given = log.give(plan.select(*columns))
-    warn_if_left_truncated(nw.from_native(given).lazy().with_columns(first_day), log, day, washout=since)
-    return given
+    # Its rows are counted, and then given: they are computed once.
+    plan = plan.select(*columns) if since is not None else _engine.settle(plan.select(*columns))
+    warn_if_left_truncated(log, day, washout=since, payers_known=partial(_engine.count_rows, plan))
+    return log.give(plan)
 
 
 def summary_plan(log: OrderLog, as_of: int) -> nw.LazyFrame[Any]:
@@ -83,21 +85,14 @@ def summary_plan(log: OrderLog, as_of: int) -> nw.LazyFrame[Any]:
 def summary_facts(log: OrderLog, as_of: int) -> nw.LazyFrame[Any]:
     """One row a payer: user_id, first (day), x, t_x, repeat_spend (minor units); only further orders change them."""
     counting = log._orders(as_of).filter(nw.col("counts"))
-    # Used twice: computed once.
-    days = _engine.settle(counting.group_by("user_id", "day").agg(nw.col("net").sum()), rows=log.n_rows)
-    users = days.group_by("user_id").agg(
-        nw.col("day").min().alias("first"),
-        nw.col("day").max().alias("last"),
-        nw.len().alias("days"),
-        nw.col("net").sum().alias("spend"),
-    )
-    first_days = days.select("user_id", nw.col("day").alias("first"), nw.col("net").alias("first_spend"))
-    return users.join(first_days, on=["user_id", "first"], how="inner").select(
+    days = counting.group_by("user_id", "day").agg(nw.col("net").sum()).with_columns(nw.col("net").cast(nw.Int64))
+    users = _engine.first_and_whole(days, by="user_id", index="day", value="net", rows=log.n_rows)
+    return users.select(
         "user_id",
-        nw.col("first").cast(nw.Int64),
-        (nw.col("days").cast(nw.Int64) - 1).alias("x"),
-        (nw.col("last") - nw.col("first")).cast(nw.Int64).alias("t_x"),
-        (nw.col("spend") - nw.col("first_spend")).cast(nw.Int64).alias("repeat_spend"),
+        "first",
+        (nw.col("cells") - 1).alias("x"),
+        (nw.col("last") - nw.col("first")).alias("t_x"),
+        (nw.col("whole") - nw.col("at_first")).alias("repeat_spend"),
     )
 
 

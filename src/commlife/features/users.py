@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import narwhals.stable.v2 as nw
@@ -64,27 +65,40 @@ def with_existing(users: nw.LazyFrame[Any], log: OrderLog, *, washout: Duration 
 _SHARE, _TIMES_STEADY, _ENOUGH_USERS, _ENOUGH_DAYS = 0.15, 3.0, 100, 28
 
 
-def early_users(users: nw.LazyFrame[Any], log: OrderLog, as_of: int) -> tuple[int, int] | None:
-    """Users first seen in the log's first week, and all users, where these are too many for lives that begin here.
+def early_users(log: OrderLog, as_of: int, *, payers_known: Callable[[], int] | None = None) -> tuple[int, int] | None:
+    """Payers first seen in the log's first week, and all payers, where these are too many for lives that begin here.
 
     None where the log does not look cut off, where it is too short or too small to tell, and where the host says who
     ordered before.
+
+    Args:
+        log: The order log.
+        as_of: The day before whose midnight orders count.
+        payers_known: Tells the number of payers, where the caller has counted them; None counts them here.
     """
     begins = log.observation.first
     days = as_of - begins
     if days < _ENOUGH_DAYS or log.has("first_ordered_at"):
         return None
-    early = (nw.col("first_day") < begins + 7).cast(nw.Int64).alias("early")
-    row = _engine.collect(users.with_columns(early).select(nw.len().alias("users"), nw.col("early").sum()))
-    n_users, n_early = int(row["users"].iloc[0]), int(row["early"].iloc[0] or 0)
+    counting = log._orders(as_of).filter(nw.col("counts"))
+    # Whoever has an order that counts in the first week is first seen there: the other weeks need not be read.
+    n_early = _distinct(counting.filter(nw.col("day") < begins + 7))
+    n_users = _distinct(counting) if payers_known is None else payers_known()
     if n_users < _ENOUGH_USERS or n_early < max(_SHARE, _TIMES_STEADY * 7 / days) * n_users:
         return None
     return n_early, n_users
 
 
-def warn_if_left_truncated(users: nw.LazyFrame[Any], log: OrderLog, as_of: int, *, washout: Duration | None) -> None:
+def _distinct(orders: nw.LazyFrame[Any]) -> int:
+    users = orders.select("user_id").unique()
+    return int(_engine.collect(users.select(nw.len().alias("users")))["users"].iloc[0])
+
+
+def warn_if_left_truncated(
+    log: OrderLog, as_of: int, *, washout: Duration | None, payers_known: Callable[[], int] | None = None
+) -> None:
     """Warn where many users would wrongly count as new, and say what to do."""
-    counted = None if washout is not None else early_users(users, log, as_of)
+    counted = None if washout is not None else early_users(log, as_of, payers_known=payers_known)
     if counted is None:
         return
     n_early, n_users = counted

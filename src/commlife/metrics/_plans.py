@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import narwhals.stable.v2 as nw
@@ -165,7 +166,9 @@ def _new_payers(users: nw.LazyFrame[Any], seen: nw.LazyFrame[Any], asked: Asked)
             nw.col("us").min().alias("first_us"), nw.col("day").min().alias("first_day"), nw.col("index").min()
         )
         firsts = _engine.settle(firsts)
-    warn_if_left_truncated(firsts, asked.log, asked.day, washout=asked.washout)
+    warn_if_left_truncated(
+        asked.log, asked.day, washout=asked.washout, payers_known=partial(_engine.count_rows, firsts)
+    )
     told = with_existing(firsts, asked.log, washout=asked.washout).filter(~nw.col("existing"))
     if asked.by is not None:
         own = users.join(firsts.select("user_id", "first_us"), on="user_id", how="inner")

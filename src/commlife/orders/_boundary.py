@@ -9,6 +9,7 @@ from typing import Any
 import narwhals.stable.v2 as nw
 
 from commlife import _engine
+from commlife._engine import MICROSECONDS_A_DAY
 from commlife._engine.columns import plain_columns
 from commlife._engine.times import NOT_A_TIME
 from commlife.orders import money
@@ -16,8 +17,6 @@ from commlife.orders.calendar import LAST_DAY
 from commlife.orders.faults import FAULTS, FoundFault, Policies, did_you_mean, mask, mask_numbers, schema_error
 
 __all__ = ["COLUMNS", "MICROSECONDS_A_DAY", "Kept", "read"]
-
-MICROSECONDS_A_DAY = 86_400_000_000
 
 #: The canonical columns, in the order in which they are shown.
 COLUMNS = (
@@ -40,12 +39,18 @@ class Kept:
         set_aside: The rows not kept, as given, with ``reason``; None where there are none.
         found: Every fault that was found.
         rows: Number of rows given.
+        summary: Rows, first and last day of the rows kept, where the pass that looked for faults saw them all.
+        refunds: Whether a line may be negative.
+        is_plain: Whether the lines are the host's own with times and amounts as numbers: cheap to derive again.
     """
 
     lines: nw.LazyFrame[Any]
     set_aside: nw.LazyFrame[Any] | None
     found: tuple[FoundFault, ...]
     rows: int
+    summary: Mapping[str, int | None] | None = None
+    refunds: bool = True
+    is_plain: bool = False
 
 
 @dataclass(frozen=True)
@@ -103,7 +108,7 @@ def read(
     if any(fault.policy == "raise" for fault in found):
         faulty = _faulty_rows(lines, [check for check in checks if counts[_key(check)]])
         raise schema_error(found, rows=counts["rows"], faulty_rows=faulty)
-    return _split(lines, named, keep, checks, counts, policies, found)
+    return _split(lines, named, keep, checks, counts, policies, found, digits=digits)
 
 
 def _column_faults(lines: nw.LazyFrame[Any], named: Mapping[str, str], mixed: Mapping[str, str]) -> list[FoundFault]:
@@ -149,7 +154,7 @@ def _derive(
             checks.append(_Check(f"null_{name}", name, missing))
     if "ordered_at" in names:
         lines = _engine.add_local_microsecond(lines, "ordered_at", timezone=timezone, into="us")
-        lines = lines.with_columns((nw.col("us") // MICROSECONDS_A_DAY).cast(nw.Int64).alias("day"))
+        lines = _engine.add_day(lines, "us", into="day")
         is_null, us, day = nw.col("ordered_at").is_null(), nw.col("us"), nw.col("day")
         checks.append(_Check("null_ordered_at", "ordered_at", is_null))
         checks.append(_Check("unparseable_time", "ordered_at", ~is_null & (us == NOT_A_TIME)))
@@ -194,12 +199,24 @@ def _key(check: _Check) -> str:
 
 
 def _counts(lines: nw.LazyFrame[Any], checks: Sequence[_Check], optional_money: Sequence[str]) -> dict[str, int]:
-    """How many rows break each check, and in how many an optional sum of money is unknown, in one pass."""
+    """How many rows break each check, optional money unknown in how many, and the log's extremes: one pass."""
     broken = {_key(check): check.broken.fill_null(value=False) for check in checks}
     broken |= {f"unknown {name}": nw.col(f"{MONEY[name]}_fault") == money.NOT_FINITE for name in optional_money}
     sums = [expression.cast(nw.Int8).sum().alias(key) for key, expression in broken.items()]
+    names = lines.collect_schema().names()
+    if "day" in names:
+        sums += [nw.col("day").min().alias(_FIRST), nw.col("day").max().alias(_LAST)]
+    if MONEY["amount"] in names:
+        minor = nw.col(MONEY["amount"])
+        sums += [minor.min().alias(_LEAST), minor.max().alias(_MOST)]
     row = lines.select(nw.len().alias("rows"), *sums).collect()
+    if not row["rows"].item():
+        return dict.fromkeys(row.columns, 0)
     return {name: int(row[name].item() or 0) for name in row.columns}
+
+
+#: What the pass for faults tells beside them, if there are rows.
+_FIRST, _LAST, _LEAST, _MOST = "first day", "last day", "least amount", "most amount"
 
 
 def _row_faults(
@@ -239,8 +256,11 @@ def _split(
     counts: Mapping[str, int],
     policies: Policies,
     found: Sequence[FoundFault],
+    *,
+    digits: int,
 ) -> Kept:
     """Rows kept and rows set aside; together they are all the rows given."""
+    is_sound = not any(counts[_key(check)] for check in checks if check.column in {"ordered_at", "amount"})
     given = [*named, *keep]
     aside = [check for check in checks if counts[_key(check)] and policies[check.fault] == "set_aside"]
     set_aside = None
@@ -258,7 +278,18 @@ def _split(
         if counts.get(f"unknown {name}"):
             unknown = nw.col(f"{minor}_fault") == money.NOT_FINITE
             lines = lines.with_columns(nw.when(~unknown).then(nw.col(minor)).alias(minor))
+    if is_sound and max(-counts[_LEAST], counts[_MOST]) < money.ALL_TELL_HALVES:
+        lines = money.with_sound_minor(lines, "amount", digits=digits, into=MONEY["amount"])
     derived = ["us", "day", *(MONEY[name] for name in MONEY if name in named)]
     derived += ["first_day"] if "first_ordered_at" in named else []
     plain = [name for name in COLUMNS if name in named and name not in MONEY and name != "first_ordered_at"]
-    return Kept(lines.select(*plain, *keep, *derived), set_aside, tuple(found), counts["rows"])
+    summary = {"rows": counts["rows"], "first": counts[_FIRST], "last": counts[_LAST]}
+    return Kept(
+        lines.select(*plain, *keep, *derived),
+        set_aside,
+        tuple(found),
+        counts["rows"],
+        summary=summary if set_aside is None and counts["rows"] else None,
+        refunds=not is_sound or counts[_LEAST] < 0,
+        is_plain=schema["ordered_at"] != nw.String and set_aside is None,
+    )

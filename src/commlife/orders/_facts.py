@@ -86,8 +86,8 @@ def orders(log: OrderLog, as_of: int, attributes: Sequence[str]) -> nw.LazyFrame
             log.require(name, why="this question")
     if not log.has("order_id"):
         each = lines(log, as_of, ("user_id", "day", "us", "minor", *attributes)).rename({"minor": "net"})
-        each = each.with_columns((nw.col("net") >= 0).alias("counts"))
-        return _engine.settle(each, rows=log.n_rows)
+        each = each.with_columns(((nw.col("net") >= 0) if log._refunds else nw.lit(value=True)).alias("counts"))
+        return each if log._rereads else _engine.settle(each, rows=log.n_rows)
     last = log._summary["last"]
     if _engine.is_eager(log._frame) and last is not None and last >= as_of:
         return _orders_of_the_past(log, as_of, attributes)

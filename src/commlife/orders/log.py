@@ -68,6 +68,11 @@ class OrderLog:
         self._observed = observed
         self._audit = audit
         self._memory: dict[Any, Any] = {}
+        if kept.summary is not None:
+            self._memory["summary"] = MappingProxyType(dict(kept.summary))
+        self._refunds = kept.refunds
+        self._is_plain = kept.is_plain
+        self._rereads = False
         self.columns: tuple[str, ...] = columns
         self.keep: tuple[str, ...] = keep
         self.timezone: str = timezone
@@ -220,7 +225,10 @@ class OrderLog:
         """
         from commlife.orders import _files
 
-        return cls.from_frame(_files.scan_parquet(path, engine, columns, memory_limit=memory_limit), **columns)
+        log = cls.from_frame(_files.scan_parquet(path, engine, columns, memory_limit=memory_limit), **columns)
+        # The engine reads a column from the file about as fast as from a copy of its own.
+        log._rereads = log._is_plain and engine != "pandas"
+        return log
 
     @classmethod
     def from_csv(cls, path: str | Path, **columns: Any) -> Self:

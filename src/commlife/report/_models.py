@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from commlife.coupons import Coupon, Policy
 from commlife.errors import CommlifeWarning, ConfigError, InsufficientDataError
-from commlife.features.users import early_users, payers
+from commlife.features.users import early_users
 from commlife.orders.calendar import Duration, Timestamp, day_number, day_text
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def fit_missing(
             f"RFM 在此拟合：5 档，按 {today} 付费用户分位数。",
         )
     if lifecycle is None:
-        washout = None if early_users(payers(log, day), log, day) is None else WASHOUT
+        washout = None if early_users(log, day) is None else WASHOUT
         states = Lifecycle(washout=washout, lang=lang)
         lifecycle = _noted(lambda: states.fit(log, as_of=today), note)
         told = (

@@ -117,25 +117,26 @@ class Lifecycle(Spec):
         """
         need_log(log, "Lifecycle.fit")
         day = day_number(as_of)
-        runs = activity_runs(
-            log,
-            day,
-            period=self.period,
-            silent_after=self.silent_after,
-            churned_after=self.churned_after,
-            washout=self.washout,
-            by=self.by,
-        )
-        flows = stocks_and_flows(
-            runs,
-            period=self.period,
-            as_of=day,
-            silent_after=self.silent_after,
-            churned_after=self.churned_after,
-            by=self.by,
-            what="a lifecycle",
-        )
-        return fitted_of_flows(log, self, newest_runs(runs, self), flows, as_of=day, last=runs.last)
+        with _engine.scope():
+            runs = activity_runs(
+                log,
+                day,
+                period=self.period,
+                silent_after=self.silent_after,
+                churned_after=self.churned_after,
+                washout=self.washout,
+                by=self.by,
+            )
+            flows = stocks_and_flows(
+                runs,
+                period=self.period,
+                as_of=day,
+                silent_after=self.silent_after,
+                churned_after=self.churned_after,
+                by=self.by,
+                what="a lifecycle",
+            )
+            return fitted_of_flows(log, self, newest_runs(runs, self), flows, as_of=day, last=runs.last)
 
 
 @dataclass(frozen=True)
