@@ -256,6 +256,18 @@ def test_everywhere_is_set_against_earlier_weeks():
     assert len(days) == DONOR_WINDOWS
 
 
+def test_a_washout_answers_the_caveat_of_a_log_that_begins_in_the_middle_of_lives():
+    """Seen on real data: the inner count of payers warned all the same."""
+    world = cl.datasets.make_community(n_users=4000, n_weeks=52, drop_community=None, coupon_effect=0.0, seed=4)
+    log = cl.OrderLog.from_frame(world.frame[world.frame["ordered_at"] >= "2025-02-03"], **NAMES)
+    asked = {"start": "2025-12-15", "end": "2025-12-22", "as_of": "2025-12-29"}
+    with pytest.warns(cl.LeftTruncatedWarning):
+        campaign_readout(log, **asked)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", cl.LeftTruncatedWarning)
+        campaign_readout(log, **asked, washout="28D")
+
+
 # -- laws ---------------------------------------------------------------------------------------------------------------
 
 

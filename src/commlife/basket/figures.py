@@ -35,7 +35,7 @@ _WORDS = {
     "network": ("What brings what: the {n} strongest pairs", "谁带动谁：最强的 {n} 对商品"),
     "share": ("share of the whole", "累计占比"),
     "items": ("items, the hottest first", "商品（由热到冷）"),
-    "heat": ("{a} of {n} items make {share:.0%} of {what}", "{n} 个商品中的 {a} 个贡献了{what}的 {share:.0%}"),
+    "heat": ("{a:,} of {n:,} items make {share:.0%} of {what}", "{n:,} 个商品中的 {a:,} 个贡献了{what}的 {share:.0%}"),
     "contrast": ("Bought more here than elsewhere", "在这里比别处更常购买"),
     "here": ("share of the group's orders", "本组订单占比"),
     "rest": ("share of all other orders", "其余订单占比"),

@@ -270,6 +270,8 @@ class SilencePlots:
 
 def draw_ranks(table: pd.DataFrame, *, top: int, lang: str, ax: Axes | None) -> Axes:
     """Ranks of the groups of a driver table with their ranges; the marker says the direction."""
+    from matplotlib.ticker import MaxNLocator
+
     shown = table[(table["level"] == "group") & (table["scope"] == table["scope"].iloc[0])].head(top).iloc[::-1]
     with written(lang):
         ax = axes(ax, width=6.6, height=0.42 * len(shown) + 1.5)
@@ -294,6 +296,7 @@ def draw_ranks(table: pd.DataFrame, *, top: int, lang: str, ax: Axes | None) -> 
                 )
         rows(ax, shown["label"].tolist(), lang)
         ax.set_xlim(0.5, float(shown["rank_high"].max()) + 0.5)
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         ax.set_xlabel(say(lang, "rank; the bar covers 90% of the refits", "排名（横条：90%的重复拟合）"))
         ax.legend(fontsize=8, frameon=False, loc="upper right")
         return titled(ax, say(lang, "How sure the order of the drivers is", "特征排名的把握"))
@@ -310,6 +313,7 @@ def draw_profit(told: Profit, ax: Axes | None, lang: str) -> Axes:
         ax.axhline(0, color=DARK, linewidth=0.6)
         ax.axvline(100 * told.best_share, color=DARK, linewidth=1, linestyle="--")
         ax.set_xlim(0, 100)
+        ax.yaxis.set_major_formatter("{x:,.10g}")
         ax.set_xlabel(say(lang, "riskiest share of users contacted, %", "联系的高风险用户占比（%）"))
         ax.set_ylabel(say(lang, f"profit on {told.users:,} users", f"{told.users:,} 名用户的利润"))
         return titled(
@@ -365,4 +369,5 @@ def draw_horizon(told: SuggestedHorizon, ax: Axes | None) -> Axes:
     ax.set_xlabel("days since an order day")
     ax.set_ylabel("share ordered again")
     ax.set_ylim(0, 1)
+    ax.yaxis.set_major_formatter("{x:.0%}")
     return titled(bare(ax), f"Silent for {days} days: {told.comes_back_later:.0%} still come back later")

@@ -133,10 +133,13 @@ def plan_bars(plan: GrowthPlan, *, ax: Axes | None) -> Axes:
     ax.barh(place - 0.2, table["now"], height=0.4, color="0.7", label="now")
     beyond = table["extrapolated"].to_numpy(dtype=bool)
     for chosen, colour, hatch, told in ((~beyond, ACCENT, "", "planned"), (beyond, BAD, "//", "planned, not seen yet")):
+        if not chosen.any():
+            continue
         money = table["planned"].to_numpy()[chosen]
         ax.barh(place[chosen] + 0.2, money, height=0.4, color=colour, hatch=hatch, edgecolor="white", label=told)
     ax.set_yticks(place, [f"{group}: {lever}" for group, lever in zip(table["group"], table["lever"], strict=True)])
     ax.invert_yaxis()
+    ax.xaxis.set_major_formatter("{x:,.0f}")
     ax.set_xlabel("money a period")
     ax.legend(fontsize=8)
     return finish(ax, "What is spent now, and what the plan spends")
@@ -145,6 +148,8 @@ def plan_bars(plan: GrowthPlan, *, ax: Axes | None) -> Axes:
 @drawn
 def curve_lines(curve: RetentionCurve, *, ax: Axes | None) -> Axes:
     """What was seen and what is projected; see :meth:`RetentionCurve.plot`."""
+    from matplotlib.ticker import MaxNLocator
+
     ax = new_axes(ax, 7, 4)
     by = list(curve.by)
     groups = curve.curve.groupby(by, dropna=False, sort=True) if by else [("all", curve.curve)]
@@ -166,9 +171,11 @@ def curve_lines(curve: RetentionCurve, *, ax: Axes | None) -> Axes:
             linestyle="none",
             label=label,
         )
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set_xlabel("age")
     ax.set_ylabel("share with an order in every period so far")
     ax.set_ylim(0, 1.02)
     ax.yaxis.set_major_formatter("{x:.0%}")
-    ax.legend(fontsize=8)
+    if by:
+        ax.legend(fontsize=8)
     return finish(ax, "Seen (points) and projected (lines), with 95% intervals")

@@ -39,6 +39,8 @@ def plot_frontier(curve: pd.DataFrame, *, plan: Allocation | None = None, ax: Ax
         raise ConfigError(f"plot_frontier draws what frontier() returned; the frame lacks {sorted(missing)}.")
     ax = new_axes(ax, 6.5, 4)
     ax.plot(curve["budget"], curve["value"], color=ACCENT, lw=2)
+    ax.xaxis.set_major_formatter("{x:,.10g}")
+    ax.yaxis.set_major_formatter("{x:,.10g}")
     ax.set_xlabel("budget")
     ax.set_ylabel("value of the best plan, as estimated")
     ax.set_xlim(left=0)
@@ -59,7 +61,7 @@ def plot_frontier(curve: pd.DataFrame, *, plan: Allocation | None = None, ax: Ax
     if plan is not None:
         ax.plot([plan.cost], [plan.value], "D", color=BAD, ms=7)
         ax.annotate(
-            "the plan", (plan.cost, plan.value), xytext=(-8, 8), textcoords="offset points", ha="right", color=BAD
+            "the plan", (plan.cost, plan.value), xytext=(10, -4), textcoords="offset points", color=BAD
         )
     return finish(ax, title)
 
@@ -94,7 +96,7 @@ def plot_fairness(audit: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     ax.bar_label(bars, fmt="{:.2f}", padding=3, fontsize=8)
     names = [f"{a}: {b}  ({n:,})" for a, b, n in zip(audit["attribute"], audit["level"], audit["users"], strict=True)]
     ax.set_yticks(place, names)
-    ax.invert_yaxis()
+    ax.set_ylim(len(audit) - 0.4, -0.6)
     changes = np.flatnonzero(audit["attribute"].to_numpy()[1:] != audit["attribute"].to_numpy()[:-1])
     for change in changes:
         ax.axhline(change + 0.5, color=INK, lw=0.5)

@@ -50,7 +50,7 @@ def readout_figure(read: CampaignReadout, outcome: str) -> Figure:
     right.hist(scaled, bins=min(30, max(8, len(scaled) // 4)), color=QUIET, edgecolor="white", label="placebos")
     right.margins(x=0.08)
     right.axvline(_gap(read, outcome), color=BAD, linewidth=2, label="the campaign")
-    right.xaxis.set_major_formatter(lambda value, _: f"{value:+.0%}")
+    right.xaxis.set_major_formatter(lambda value, _: f"{100 * value:+.3g}%")
     right.set_xlabel("gap to the control, share of the level before")
     right.yaxis.set_major_locator(MaxNLocator(integer=True))
     right.set_ylabel("campaigns that never were")

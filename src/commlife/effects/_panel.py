@@ -84,7 +84,9 @@ def read_panel(
         )
     grid = Period(f"{window.days}D")
     anchor = window.end + (until - window.end) // window.days * window.days
-    table = business_metrics(log, as_of=day_text(anchor), period=grid, by=by).to_frame()
+    # Of new payers the lifecycle below knows more: who existed before the log, and who is back.
+    asked = ("gmv", "payers", "arppu")
+    table = business_metrics(log, as_of=day_text(anchor), period=grid, by=by, metrics=asked, n_boot=0).to_frame()
     table = table.loc[table["complete"].to_numpy(dtype=bool)]
     starts = np.sort(table["period"].unique())
     first_day = np.datetime64(day_text(window.start), "us")

@@ -106,6 +106,6 @@ def gain_curve(ranking: Ranking, *, ax: Axes | None) -> Axes:
     ax.set_ylabel("incremental outcome")
     low, high = ranking.qini_low, ranking.qini_high
     says = "better than chance" if low > 0 else "worse than chance" if high < 0 else "not clearly better than chance"
-    ax.legend(loc="best")
+    ax.legend(loc="upper left")
     below = f"Qini ({ranking.normalize}) {ranking.qini:.3g}, {low:.3g} to {high:.3g}"
     return finish(ax, f"The score ranks {says}", below=below)

@@ -61,7 +61,7 @@ def metric_lines(asked: BusinessMetrics, metric: str, *, ax: Axes | None, lang: 
         for group, (colour, dash) in zip(named, _LINES, strict=False):
             mine = table[table[asked.by].isna()] if pd.isna(group) else table[table[asked.by] == group]
             ax.plot(mine["period"], mine[metric], color=colour, linestyle=dash, label=str(group), zorder=2)
-        ax.legend(fontsize=8, frameon=False, ncols=min(5, len(named)))
+        ax.legend(fontsize=8, ncols=min(5, len(named)), loc="upper center", bbox_to_anchor=(0.5, -0.1))
         groups = label(asked.by, lang)
         title = f"{name}（按{groups}）" if lang == "zh" else f"{name} by {groups.lower()}"
     if share:
@@ -172,6 +172,8 @@ def group_bars(tree: RevenueTree, *, ax: Axes | None, lang: Language) -> Axes:
     ax.plot(shown["change"], range(len(shown)), linestyle="none", marker="D", color=INK, markersize=4,
             label="Change" if lang == "en" else "变动")  # fmt: skip
     ax.axvline(0, color=INK, linewidth=0.8)
+    ax.use_sticky_edges = False
+    ax.margins(x=0.04)
     ax.set_yticks(range(len(shown)), [str(group) for group in shown[tree.by]])
     ax.xaxis.set_major_formatter(lambda value, _: f"{value:+,.10g}" if value else "0")
     ax.tick_params(colors=QUIET, labelcolor=INK)
