@@ -101,6 +101,7 @@ types: $(VENV)/.dev
 
 docs: $(VENV)/.dev notebooks
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@$(BIN)/python docs/check_site.py site
 	@echo "site/index.html"
 
 notebooks: $(VENV)/.dev
