@@ -60,9 +60,7 @@ def plot_frontier(curve: pd.DataFrame, *, plan: Allocation | None = None, ax: Ax
     title = f"Half of the value for {share:.0%} of the money"
     if plan is not None:
         ax.plot([plan.cost], [plan.value], "D", color=BAD, ms=7)
-        ax.annotate(
-            "the plan", (plan.cost, plan.value), xytext=(10, -4), textcoords="offset points", color=BAD
-        )
+        ax.annotate("the plan", (plan.cost, plan.value), xytext=(10, -4), textcoords="offset points", color=BAD)
     return finish(ax, title)
 
 
