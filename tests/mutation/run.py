@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import random
 import re
 import sys
 import time
@@ -81,9 +82,14 @@ def _try(title: str, files: list[str], tests: list[str], args: argparse.Namespac
     reach = _reach(title, files, tests, out)
     _control(reach, files)
     dead, judged = _dead(out / f"{title}.jsonl") if args.again else set(), _judged()
+    # Shuffled, so that the first of them, if time runs out, are a sample too.
+    dealt = list(sample(ROOT, files, args.sample, args.seed))
+    random.Random(args.seed).shuffle(dealt)
     began, fates = time.monotonic(), Counter()
     with (out / f"{title}.jsonl").open("w", encoding="utf-8") as record:
-        for mutant in sample(ROOT, files, args.sample, args.seed):
+        for mutant in dealt:
+            if time.monotonic() - began > args.seconds:
+                break
             names: list[str] = []
             if (bare := _bare(mutant.name)) in dead:
                 fate = "killed"
@@ -154,6 +160,7 @@ def main() -> int:
     parser.add_argument(
         "--patience", type=float, default=20.0, help="CPU seconds of tests a mutant may need, unmutated"
     )
+    parser.add_argument("--seconds", type=float, default=float("inf"), help="begin no further mutant after so long")
     parser.add_argument("--quick", action="store_true", help="the small form that CI runs")
     parser.add_argument("--again", action="store_true", help="try those alone that lived the last time")
     parser.add_argument("--tests", nargs="*", default=[], help="these tests instead of the room's own")
