@@ -227,6 +227,24 @@ def test_effects_that_cannot_be_negative_are_not():
     assert fitted.best_within(100.0, retention_points=5.0).reachable is False
 
 
+def test_what_the_history_leaves_possible_keeps_signs_of_levers_alone():
+    """Spend brings no payers less, and discounts keep no user less: in no draw. Anything else may go either way."""
+    rng = np.random.default_rng(3)
+    frame = history(4, weeks=12)
+    frame["new_payers"] = rng.poisson(20, len(frame))  # no lever did anything
+    frame["retained"] = rng.binomial(frame["new_payers"], 0.4)
+    frame["heat"] = rng.normal(0, 1, len(frame))
+    spec = GrowthPlanner(acquisition=["app", "chat"], discounts=["vegetables"], controls=["heat"])
+    new, kept = spec.fit(frame)._draws(seed=1)
+    app, chat, vegetables, heat = 4, 5, 6, 7  # after the level and three communities
+    for draws, held, free in ((new, (app, chat, vegetables), (heat,)), (kept, (vegetables,), (app, chat, heat))):
+        assert draws.shape[1] == 8
+        for place in held:
+            assert draws[:, place].min() == 0.0
+        for place in free:
+            assert draws[:, place].min() < 0.0 < draws[:, place].max()
+
+
 def test_an_experiment_rules():
     spec = GrowthPlanner(
         acquisition=["app", "chat"], discounts=["vegetables"], evidence={"new_payers": {"chat": (0.0, 0.001)}}

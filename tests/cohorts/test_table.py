@@ -280,6 +280,9 @@ def test_brackets_and_windows():
     assert brackets.wide("users").iloc[0].tolist() == [2, 1, 1]
     assert brackets.wide("users").iloc[1].tolist()[:1] == [1]
     assert np.isnan(brackets.wide("users").iloc[1].to_numpy()[1:]).all()
+    # The last edge is the first age that no longer counts: b's second order at age 4 does not.
+    ends = cohort_table(log, as_of="2025-02-10", period="week", measure="bracket", brackets=[0, 1, 4])
+    assert ends.wide("users").iloc[0].tolist() == [2, 1]
     windows = cohort_table(log, as_of="2025-02-10", period="week", measure="rolling", window="10D").wide("users")
     # The last member of the first week can come on its 7th day: the third window of ten days ends 36 days in, not 35.
     assert windows.iloc[0].tolist()[:2] == [2, 0]
@@ -294,6 +297,16 @@ def test_everybody_active_is_a_cohort_of_its_period(cdnow):
     assert table.iloc[2, :2].tolist() == [948, 171]  # growth accounting: 948 active in March, 171 retained in April
     assert table.columns.max() == 12
     assert cohort_table(cdnow, as_of="1998-07-01", cohort="active", max_age=2).wide("users").shape[1] == 3
+
+
+def test_max_age_bounds_the_ages_and_may_be_0(cdnow):
+    whole = cohort_table(cdnow, as_of="1998-07-01").wide("users")
+    for most in (0, 3):
+        bounded = cohort_table(cdnow, as_of="1998-07-01", max_age=most).wide("users")
+        assert bounded.columns.tolist() == list(range(most + 1))
+        pd.testing.assert_frame_equal(bounded, whole[bounded.columns])
+    with pytest.raises(cl.ConfigError, match="max_age"):
+        cohort_table(cdnow, as_of="1998-07-01", max_age=-1)
 
 
 def test_active_cohorts_by_group_sum_to_all():
