@@ -8,7 +8,7 @@ import pytest
 
 import commlife as cl
 from commlife.churn import FittedSilenceModel, HostFeatures, SilenceModel
-from commlife.churn.curves import accumulated, joint_effect, mean_forecasts
+from commlife.churn.curves import accumulated, joint_effect
 from commlife.churn.drivers import COLUMNS
 from commlife.churn.groups import correlation_groups
 from commlife.datasets import Community
@@ -232,7 +232,6 @@ def test_accumulated_effects_of_a_known_function() -> None:
     assert of_x.total == pytest.approx(2 * (high - low)[0])
     assert of_y.total == pytest.approx(-(high - low)[1])
     assert of_none.total == 0
-    np.testing.assert_allclose(np.diff(mean_forecasts(X, 0, np.array([0.0, 1.0]), f)), 2.0)
     assert joint_effect(X, [0, 1], 0, f) == pytest.approx((high - low)[0], rel=0.1)
     assert joint_effect(X, [2], 2, f) == 0
     turning = accumulated(X, [0], lambda table: table[:, 0] ** 2)[0]

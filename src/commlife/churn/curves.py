@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Curve", "accumulated", "joint_effect", "mean_forecasts"]
+__all__ = ["Curve", "accumulated", "joint_effect"]
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 #: From a table of features (rows, columns) to probabilities.
@@ -84,13 +84,6 @@ def _bins(values: Array) -> tuple[np.ndarray[Any, Any], Array, np.ndarray[Any, A
         return rows, edges, np.zeros(len(rows), dtype=np.intp)
     bin_of = np.clip(np.searchsorted(edges, values[rows], "left") - 1, 0, edges.size - 2)
     return rows, edges, bin_of
-
-
-def mean_forecasts(X: Array, column: int, grid: Array, forecast: Forecast) -> Array:
-    """Partial dependence (Friedman 2001): the mean forecast if all users had each value of the grid."""
-    moved = np.tile(X, (len(grid), 1))
-    moved[:, column] = np.repeat(grid, len(X))
-    return forecast(moved).reshape(len(grid), len(X)).mean(axis=1)
 
 
 def joint_effect(X: Array, columns: list[int], leader: int, forecast: Forecast) -> float:
