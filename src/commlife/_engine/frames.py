@@ -163,7 +163,8 @@ def scope() -> Iterator[None]:
         yield
     finally:
         _scopes.reset(token)
-        for relation, name in held:
+        # The later ones were made from the earlier.
+        for relation, name in reversed(held):
             relation.query("_none", f'DROP TABLE IF EXISTS "{name}"')
 
 
