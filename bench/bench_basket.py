@@ -1,9 +1,10 @@
 """CPU of frequent itemsets and rules against peers, side by side in one run: `python bench/bench_basket.py [case ...]`.
 
 Mining alone is timed for each package in its own kind of input (arrays or tuples), best of several, CPU of all
-threads; numbers of itemsets are checked to be equal, on Groceries itemset by itemset. A ratio above 1 means that
-commlife takes less. Then come: the whole call from lists or arrays to the frame, extra memory, rules, and first calls
-in a new process.
+threads; numbers of itemsets are checked to be equal, on Groceries itemset by itemset. A column named after a peer
+holds its time over ours: above 1 means that commlife takes less. Beside them: encoding lists, frames or matrices,
+making the result frame, and the whole call; extra memory; NumPy instead of the kernel. Then come rules, and first
+calls in a new process.
 """
 
 from __future__ import annotations
@@ -145,6 +146,10 @@ CASES = {
 }
 
 
+#: Where mlxtend and efficient-apriori are done within a minute or so.
+SLOW = ["groceries 99", "groceries 10", "quest 60", "dense 2000", "web shop 6"]
+
+
 def cpu(function, repeats):
     """Best CPU time in milliseconds, and the answer."""
     best, answer = math.inf, None
@@ -196,7 +201,7 @@ def extra_memory(baskets: Baskets, package: str, min_count: int) -> float:
     return float(told.stdout)
 
 
-def peers(baskets: Baskets, min_count: int):
+def peers(baskets: Baskets, min_count: int, *, slow):
     """Name -> (call, number of itemsets of its answer)."""
     import fim
     import rusket._rusket as rusket
@@ -216,31 +221,47 @@ def peers(baskets: Baskets, min_count: int):
             lambda: rusket.eclat_from_csr(baskets.indptr, baskets.indices, n, min_count),
             lambda answer: len(answer[0]),
         )
+    if slow:
+        calls |= slow_peers(baskets, tuples, min_count)
     return calls
 
 
-def mlxtend_fpgrowth(baskets: Baskets, min_count: int):
+def slow_peers(baskets: Baskets, tuples, min_count: int):
+    from efficient_apriori import itemsets_from_transactions
     from mlxtend.frequent_patterns import fpgrowth
 
-    matrix = sp.csr_matrix(
-        (np.ones(baskets.indices.size, dtype=bool), baskets.indices, baskets.indptr), (baskets.n, len(baskets.items))
-    )
-    frame = pd.DataFrame.sparse.from_spmatrix(matrix, columns=baskets.items).astype(
-        pd.SparseDtype(bool, fill_value=False)
-    )
-    return lambda: fpgrowth(frame, min_support=(min_count - 0.5) / baskets.n)
+    ones = np.ones(baskets.indices.size, dtype=bool)
+    matrix = sp.csr_matrix((ones, baskets.indices, baskets.indptr), (baskets.n, len(baskets.items)))
+    frame = pd.DataFrame.sparse.from_spmatrix(matrix, columns=baskets.items)
+    frame = frame.astype(pd.SparseDtype(bool, fill_value=False))
+    share = (min_count - 0.5) / baskets.n
+    return {
+        "mlxtend": (lambda: fpgrowth(frame, min_support=share), len),
+        "efficient-apriori": (
+            lambda: itemsets_from_transactions(tuples, min_support=share)[0],
+            lambda answer: sum(map(len, answer.values())),
+        ),
+    }
 
 
-def case(name, repeats, with_mlxtend):
+COLUMNS = (
+    "case (least count)", "itemsets", "mining ms", "pyfim eclat", "pyfim fpgrowth", "rusket fpgrowth", "rusket eclat",
+    "mlxtend", "efficient-apriori", "encode ms", "frame ms", "whole ms", "memory MB", "pyfim MB", "NumPy ms",
+)  # fmt: skip
+
+
+def case(name, repeats, slow):
+    """One line of the table, and the ratio to the fastest peer."""
     make, min_count = CASES[name]
     data = make()
     baskets = baskets_of(data)
     ours, (trie, _) = cpu(lambda: search(baskets, min_count, None, 2**31 - 2, "compiled"), repeats + 2)
     numpy_path, _ = cpu(lambda: search(baskets, min_count, None, 2**31 - 2, "numpy"), 1)
     size = trie.parent.size
-    times, best = [], math.inf
-    for peer, (call, count) in peers(baskets, min_count).items():
-        spent, answer = cpu(call, repeats)
+    line = {"case (least count)": name, "itemsets": f"{size:,}", "mining ms": f"{ours:.1f}"}
+    ratios = {}
+    for peer, (call, count) in peers(baskets, min_count, slow=slow).items():
+        spent, answer = cpu(call, 1 if peer in ("mlxtend", "efficient-apriori") else repeats)
         assert count(answer) == size, (name, peer, count(answer), size)
         if peer.startswith("pyfim eclat") and name.startswith("groceries"):
             frame = frequent_itemsets(data, min_count=min_count).to_frame()
@@ -249,22 +270,21 @@ def case(name, repeats, with_mlxtend):
             }
             assert mine == {tuple(sorted(itemset)): c for itemset, c in answer}
         del answer
-        times.append(f"{peer} {spent:8.1f} ({spent / ours:5.2f}x)")
-        best = min(best, spent / ours)
-    if with_mlxtend:
-        spent, answer = cpu(mlxtend_fpgrowth(baskets, min_count), 1)
-        assert len(answer) == size, (name, len(answer), size)
-        times.append(f"mlxtend {spent:8.1f} ({spent / ours:5.1f}x)")
-    whole, _ = cpu(lambda: frequent_itemsets(data, min_count=min_count, algorithm="compiled").to_frame(), 2)
-    encode, _ = cpu(lambda: baskets_of(data), 2)
+        ratios[peer] = spent / ours
+        line[peer] = f"{spent / ours:.2f}x"
+    encode, _ = cpu(lambda: baskets_of(data), 3)
+    whole, _ = cpu(lambda: frequent_itemsets(data, min_count=min_count, algorithm="compiled").to_frame(), 3)
     memory, peer_memory = (extra_memory(baskets, package, min_count) for package in ("commlife", "pyfim"))
-    print(f"{name:20s} {size:8,} itemsets  commlife {ours:8.1f} ms  (NumPy {numpy_path:8.1f})  " + "  ".join(times))
-    print(
-        f"{'':20s} whole call {whole:8.1f} ms, of it encoding {encode:8.1f};  "
-        f"memory {memory:6.1f} MB, pyfim {peer_memory:6.1f} MB",
-        flush=True,
-    )
-    return best
+    line |= {
+        "encode ms": f"{encode:.1f}",
+        "frame ms": f"{max(0.0, whole - encode - ours):.1f}",
+        "whole ms": f"{whole:.1f}",
+        "memory MB": f"{memory:.1f}",
+        "pyfim MB": f"{peer_memory:.1f}",
+        "NumPy ms": f"{numpy_path:.1f}",
+    }
+    print("| " + " | ".join(line.get(column, "-") for column in COLUMNS) + " |", flush=True)
+    return ratios
 
 
 def rules_case():
@@ -318,15 +338,21 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("cases", nargs="*", default=list(CASES), help=f"of {', '.join(CASES)}; or rules, first")
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--mlxtend", nargs="*", default=["groceries 99", "groceries 10"], help="cases to give it")
+    parser.add_argument("--slow", nargs="*", default=SLOW, help="cases for mlxtend and efficient-apriori")
     asked = parser.parse_args()
     warnings.simplefilter("ignore")
     small = [["a", "b", "c"], ["a", "b", "c"], ["a", "b"], ["c"]] * 40
     frequent_itemsets(small, min_count=2, algorithm="compiled")  # compile, or load, before anything is timed
-    ratios = [case(name, asked.repeats, name in asked.mlxtend) for name in asked.cases if name in CASES]
+    print("| " + " | ".join(COLUMNS) + " |\n" + "|---" * len(COLUMNS) + "|", flush=True)
+    ratios = [case(name, asked.repeats, name in asked.slow) for name in asked.cases if name in CASES]
     if ratios:
-        mean = math.exp(sum(map(math.log, ratios)) / len(ratios))
-        print(f"against the fastest peer of each case: worst {min(ratios):.2f}x, geometric mean {mean:.2f}x")
+        fast = [min(ratio for peer, ratio in of.items() if peer.split()[0] in ("pyfim", "rusket")) for of in ratios]
+        mean = math.exp(sum(map(math.log, fast)) / len(fast))
+        print(f"against the faster of pyfim and rusket: worst {min(fast):.2f}x, geometric mean {mean:.2f}x")
+        for peer in ("mlxtend", "efficient-apriori"):
+            found = [of[peer] for of in ratios if peer in of]
+            if found:
+                print(f"against {peer}, where it was run: worst {min(found):.0f}x, best {max(found):.0f}x")
     if len(asked.cases) == len(CASES) or "rules" in asked.cases:
         rules_case()
     if len(asked.cases) == len(CASES) or "first" in asked.cases:

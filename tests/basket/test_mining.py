@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import sys
 from decimal import Decimal
@@ -123,6 +124,18 @@ def test_without_numba(matrix, expected, monkeypatch):
 def test_more_items_than_the_limit(matrix):
     with pytest.raises(ConfigError, match="max_itemsets=5 itemsets"):
         frequent_itemsets(matrix, min_count=1, max_itemsets=5)
+
+
+def test_a_suggested_threshold_is_feasible_and_not_far_off(matrix):
+    with pytest.raises(ConfigError, match=r"max_itemsets=500 itemsets") as told:
+        frequent_itemsets(matrix, min_count=2, max_itemsets=500)
+    count, found = (
+        int(re.search(pattern, str(told.value))[1]) for pattern in (r"min_count=(\d+) \(min_s", r"gives (\d+)\.")
+    )
+    assert len(frequent_itemsets(matrix, min_count=count)) == found <= 500
+    assert len(frequent_itemsets(matrix, min_count=round(0.8 * count))) > 500
+    with pytest.raises(ConfigError, match=r"by random descents\)\. Raise the threshold"):
+        frequent_itemsets([["a", "b", "c"]] * 3, min_count=1, max_itemsets=3)
 
 
 def test_a_fraction_is_what_was_written():

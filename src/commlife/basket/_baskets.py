@@ -65,7 +65,12 @@ class Baskets:
     def supports(self) -> NDArray[np.int64]:
         """Number of baskets of each item, or their weight."""
         if self.weight is None:
-            return np.bincount(self.indices, minlength=len(self.items)).astype(np.int64)
+            counts = np.zeros(len(self.items), dtype=np.int64)
+            step = max(_PART, len(self.items))
+            # NumPy counts a copy in 64 bits, here of a part at a time.
+            for begin in range(0, self.indices.size, step):
+                counts += np.bincount(self.indices[begin : begin + step], minlength=counts.size)
+            return counts
         return np.asarray(self._matrix().T @ self.weight)[: len(self.items)]
 
     def between(self, first: int, end: int) -> Baskets:

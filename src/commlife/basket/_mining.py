@@ -31,6 +31,8 @@ MOST_ITEMSETS = 2**31 - 2
 _BUDGET = 3e8
 #: What the kernel does between two looks at how far it has come, in nanoseconds, roughly.
 _SLICE = 50_000_000
+#: How often the range in which a feasible threshold lies is halved.
+_HALVINGS = 4
 _COMPILED = "commlife.basket._compiled"
 
 
@@ -80,20 +82,54 @@ def find_itemsets(
         job = _job(baskets, min_count, required)
         size = max(limit, estimated_size(_matrix(baskets, job), min_count, max_len, job.n_first))
         about = f" (about {float(f'{size:.1g}'):,.0f} by random descents)"
-    higher = min_count
-    while True:
-        higher *= 2
+    total = baskets.n if baskets.weight is None else int(baskets.weight.sum())
+    higher = _feasible_count(baskets, min_count, total, max_len, limit, algorithm, required)
+    fewer = ""
+    if higher is not None:
+        count, found = higher
+        fewer = f"; min_count={count} (min_support={count / total:.6g}) gives {found:,}"
+    raise ConfigError(
+        f"min_count={min_count} ({min_count / total:.4%} of {total:,} baskets) gives more than "
+        f"max_itemsets={limit:,} itemsets{about}{fewer}. Raise the threshold, set max_len, exclude the items that are "
+        "in most baskets, or raise max_itemsets (12 bytes each, about 200 as a frame)."
+    )
+
+
+def _feasible_count(
+    baskets: Baskets,
+    min_count: int,
+    total: int,
+    max_len: int | None,
+    limit: int,
+    algorithm: str,
+    required: tuple[int, ...],
+) -> tuple[int, int] | None:
+    """A count above ``min_count`` that gives few enough itemsets, not far from the least such; None if there is none.
+
+    Returns:
+        The count, and how many itemsets it gives.
+    """
+
+    def size(count: int) -> int | None:
         try:
-            trie, _ = search(baskets, higher, max_len, limit, algorithm, required)
+            return int(search(baskets, count, max_len, limit, algorithm, required)[0].parent.size)
         except OverLimitError:
-            continue
-        total = baskets.n if baskets.weight is None else int(baskets.weight.sum())
-        raise ConfigError(
-            f"min_count={min_count} ({min_count / total:.4%} of {total:,} baskets) gives more than "
-            f"max_itemsets={limit:,} itemsets{about}; min_count={higher} "
-            f"(min_support={higher / total:.6g}) gives {trie.parent.size:,}. Raise the threshold, set max_len, exclude "
-            "the items that are in most baskets, or raise max_itemsets (12 bytes each, about 200 as a frame)."
-        )
+            return None
+
+    low, high, found = min_count, min_count, None
+    while found is None:
+        if high == total:
+            return None
+        low, high = high, min(2 * high, total)
+        found = size(high)
+    for _ in range(_HALVINGS):
+        middle = (low + high) // 2
+        fewer = size(middle) if middle > low else found
+        if fewer is None:
+            low = middle
+        else:
+            high, found = max(middle, low + 1), fewer
+    return high, found
 
 
 def search(
