@@ -1,14 +1,17 @@
 """Look through the built site: ``python docs/check_site.py site``. The exit code is 1 if something is amiss.
 
 Every link leads to a page and an anchor that exist, every picture is there and says in words what it shows, and nothing
-that a page needs is fetched from elsewhere. The search knows every page.
+that a page needs is fetched from elsewhere. The search knows every page, and the reference every public name.
 """
 
 from __future__ import annotations
 
+import importlib
 import json
+import pkgutil
 import re
 import sys
+import zlib
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from pathlib import Path
@@ -65,6 +68,24 @@ def faults(site: Path) -> list[str]:
     return told + _unsearched(site, pages)
 
 
+def unlisted(inventory: Path, package: str) -> list[str]:
+    """Public names of a package's rooms that the reference does not hold under a heading of their own."""
+    text = zlib.decompress(inventory.read_bytes().split(b"\n", 4)[4]).decode("utf-8")
+    held = {line.split(" ", 1)[0] for line in text.splitlines()}
+    root = importlib.import_module(package)
+    rooms = {room.name for room in pkgutil.iter_modules(root.__path__) if not room.name.startswith("_")}
+    told = []
+    for room in sorted(rooms):
+        module = importlib.import_module(f"{package}.{room}")
+        # Where a function is named like its file, the reference has it under the file.
+        told += [
+            f"{package}.{room}.{name}: not in the reference"
+            for name in module.__all__
+            if not {f"{package}.{room}.{name}", f"{package}.{room}.{name}.{name}"} & held
+        ]
+    return told
+
+
 def _outside(url: str) -> bool:
     parts = urlsplit(url)
     return bool(parts.scheme or parts.netloc) and parts.scheme != "data"
@@ -101,7 +122,7 @@ def _unsearched(site: Path, pages: dict[Path, Page]) -> list[str]:
 def main() -> int:
     """Tell what is amiss."""
     site = Path(sys.argv[1] if len(sys.argv) > 1 else "site").resolve()
-    found = faults(site)
+    found = faults(site) + unlisted(site / "objects.inv", "commlife")
     print(*found, sep="\n", end="\n" if found else "")
     print(f"{len(list(site.rglob('*.html')))} pages, {len(found)} faults")
     return 1 if found else 0

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import json
+import pkgutil
 import re
 import sys
+import zlib
 from pathlib import Path
 
 import pytest
 import yaml
+
+import commlife
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -65,6 +70,25 @@ def test_a_page_that_the_search_does_not_know_is_told(tmp_path: Path) -> None:
 
 def test_an_empty_folder_is_no_site(tmp_path: Path) -> None:
     assert "no pages" in check.faults(tmp_path)[0]
+
+
+def test_a_public_name_that_the_reference_does_not_hold_is_told(tmp_path: Path) -> None:
+    """Seen: functions named like their file stood on the page without a heading, and nothing led to them."""
+    names = [f"commlife.{room}.{name}" for room in _rooms() for name in _public(room)]
+    assert len(names) > 200
+    missing = "commlife.segments.RFM"
+    lines = "".join(f"{name} py:class 1 page.html#$ -\n" for name in names if name != missing)
+    inventory = tmp_path / "objects.inv"
+    inventory.write_bytes(b"#\n#\n#\n#\n" + zlib.compress(lines.encode()))
+    assert check.unlisted(inventory, "commlife") == [f"{missing}: not in the reference"]
+
+
+def _rooms() -> list[str]:
+    return [room.name for room in pkgutil.iter_modules(commlife.__path__) if not room.name.startswith("_")]
+
+
+def _public(room: str) -> list[str]:
+    return importlib.import_module(f"commlife.{room}").__all__
 
 
 def test_make_docs_runs_it() -> None:

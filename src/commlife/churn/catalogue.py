@@ -57,7 +57,6 @@ def _context(name: str, unit: str, en: str, zh: str, *needs: str) -> Feature:
     return Feature(name, unit, "context", en, zh, needs)
 
 
-#: Every feature that commlife makes, in the fixed order in which a model sees them.
 CATALOGUE: tuple[Feature, ...] = (
     _state("recency_days", "days", "days since the last order", "距上次下单天数"),
     _state("recency_ratio", "times", "days since the last order against the own mean gap", "距上次下单天数与自身平均间隔之比"),
@@ -111,6 +110,7 @@ CATALOGUE: tuple[Feature, ...] = (
     _context("community_silence", "share", "share of the own community's users who have gone silent (28 days)", "所在小区沉默率", "community"),
     _context("community_new_share", "share", "share of newcomers among the own community's active users", "所在小区新客占比", "community"),
 )  # fmt: skip
+"""Every feature that commlife makes, in the fixed order in which a model sees them."""
 
 _BY_NAME = {feature.name: feature for feature in CATALOGUE}
 

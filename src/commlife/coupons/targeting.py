@@ -321,8 +321,8 @@ class TaperSubsidy(_Giving):
         return self._propose(users, loyal, self.coupon, reason, blocks=True)
 
 
-#: Any targeting rule; its ``name`` tells which in JSON.
 Rule = Annotated[SecondOrder | CrossCategory | WinBack | TaperSubsidy, Field(discriminator="name")]
+"""Any targeting rule; its ``name`` tells which in JSON."""
 
 
 def _whole(days: Floats) -> pd.Series[Any]:

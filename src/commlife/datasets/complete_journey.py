@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["COMPLETE_JOURNEY_FUEL", "complete_journey_frames", "load_complete_journey"]
 
-#: The departments that sell fuel, for ``CleaningRules(exclude_categories=COMPLETE_JOURNEY_FUEL)``.
 COMPLETE_JOURNEY_FUEL = ("FUEL", "MISCELLANEOUS")
+"""The departments that sell fuel, for ``CleaningRules(exclude_categories=COMPLETE_JOURNEY_FUEL)``."""
 
 _FRAMES = (
     "transactions",

@@ -357,5 +357,5 @@ _KINDS = (
     ),
 )
 
-#: Every metric by name, in the order of the table's columns.
 METRICS: dict[str, Metric] = {metric.name: metric for metric in _KINDS}
+"""Every metric by name, in the order of the table's columns."""

@@ -22,8 +22,8 @@ from commlife.errors import ConfigError
 
 __all__ = ["Duration", "Period", "Timestamp", "complete_until", "day_number", "day_text", "days_to_datetime64"]
 
-#: What every call takes as ``as_of``: an ISO date string, a date, or a datetime at midnight.
 Timestamp = str | dt.date | dt.datetime | np.datetime64
+"""What every call takes as ``as_of``: an ISO date string, a date, or a datetime at midnight."""
 
 #: A number, an array or a column expression: whatever has + - * //.
 Days = TypeVar("Days", bound=Any)

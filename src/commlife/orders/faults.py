@@ -113,8 +113,8 @@ _KINDS = (
     ),
 )
 
-#: Every kind of fault by name, in the order in which they are told.
 FAULTS: dict[str, FaultKind] = {kind.name: kind for kind in _KINDS}
+"""Every kind of fault by name, in the order in which they are told."""
 
 
 class Policies:
