@@ -257,9 +257,9 @@ def test_count_of():
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_too_many_itemsets_suggest_a_threshold(algorithm):
     baskets = [list("abcdefghij")] * 4 + [["a", "b"]] * 4
-    with pytest.raises(ConfigError, match=r"more than max_itemsets=100 .*min_count=6 .* gives 3"):
+    with pytest.raises(ConfigError, match=r"more than max_itemsets=100 .*min_count=5 .* gives 3"):
         frequent_itemsets(baskets, min_count=3, max_itemsets=100, algorithm=algorithm)
-    with pytest.raises(ConfigError, match="gives 0"):
+    with pytest.raises(ConfigError, match=r"descents\)\. Raise"):
         frequent_itemsets(baskets, min_count=8, max_itemsets=2, algorithm=algorithm)
 
 
