@@ -45,11 +45,15 @@ class Reach:
     def tests(self, path: str, first: int, last: int, *, at_import: bool) -> list[str]:
         """The tests that run one of these lines, the quick ones first.
 
-        What runs at import (a constant, a field of a spec) is seen by every test that runs any of the file.
+        What runs at import (a constant, a bound of a field) may be seen by a test that runs no line of the file, since
+        pydantic's checks are not Python: by any of a test file of which one does.
         """
         of_file = self.lines.get(path, {})
-        wanted = of_file.values() if at_import else [of_file.get(line, set()) for line in range(first, last + 1)]
-        names = set().union(*wanted) or (set(self.seconds) if at_import else set())
+        if at_import:
+            files = {name.partition("::")[0] for names in of_file.values() for name in names}
+            names = {name for name in self.seconds if not files or name.partition("::")[0] in files}
+        else:
+            names = set().union(*(of_file.get(line, set()) for line in range(first, last + 1)))
         return sorted(names, key=lambda name: (self.seconds[name], name))
 
     def within(self, names: list[str], seconds: float) -> list[str]:

@@ -135,6 +135,16 @@ def test_a_zone_of_any_name_is_the_same_moments(engine, zone):
     assert (rows["day"] - day_number("2025-03-09")).tolist() == [0, 0, 1]
 
 
+def test_answers_come_in_the_kind_of_frame_that_went_in(engine):
+    """Lazy in, lazy out: nothing is collected behind the host's back."""
+    given = engine(
+        pd.DataFrame({"u": ["a", "a", "b"], "t": ["2025-01-01", "2025-01-03", "2025-01-02"], "m": [1.0] * 3})
+    )
+    log = cl.OrderLog.from_frame(given, user_id="u", ordered_at="t", amount="m")
+    assert type(cl.purchase_summary(log, as_of="2025-01-31")) is type(given)
+    assert type(log.to_native()) is type(given)
+
+
 FAULTY = pd.DataFrame(
     {
         "u": ["a", None, "", "d", "e", "f", "g", "h"],

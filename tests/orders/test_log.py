@@ -153,8 +153,10 @@ def test_a_misspelt_column_gets_a_hint():
     ],
 )
 def test_a_column_of_the_wrong_type_is_a_fault(column, values, fault):
-    with pytest.raises(cl.SchemaError, match=fault):
+    with pytest.raises(cl.SchemaError, match=fault) as caught:
         cl.OrderLog.from_frame(frame_of(**{column: values}), **BASIC)
+    if fault == "not_a_timestamp":  # the type that was seen is told
+        assert type(values[0]).__name__[:4].title() in str(caught.value.faults["example"].iloc[0])
 
 
 @pytest.mark.parametrize(
