@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 
 import matplotlib as mpl
 import numpy as np
@@ -243,6 +244,26 @@ def test_what_the_history_leaves_possible_keeps_signs_of_levers_alone():
             assert draws[:, place].min() == 0.0
         for place in free:
             assert draws[:, place].min() < 0.0 < draws[:, place].max()
+
+
+@pytest.mark.parametrize(
+    ("where", "change", "told"),
+    [
+        (("new_payers", "covariance"), lambda rows: rows[:-1], "table of"),
+        (("new_payers", "covariance"), lambda rows: [[0.0, 1.0, *rows[0][2:]], *rows[1:]], "symmetric"),
+        (("retention", "covariance"), lambda rows: (-np.array(rows)).tolist(), "no covariance"),
+        (("retention", "coefficients"), lambda held: held[:-1], "table of"),
+        (("unit",), lambda held: held[:-1], "unit"),
+    ],
+)
+def test_a_file_whose_numbers_cannot_be_a_fit_is_refused(fitted, where, change, told):
+    envelope = json.loads(fitted.to_json())
+    part = envelope["state"]
+    for name in where[:-1]:
+        part = part[name]
+    part[where[-1]] = change(part[where[-1]])
+    with pytest.raises(cl.PersistenceError, match=told):
+        FittedGrowthPlanner.from_json(json.dumps(envelope))
 
 
 def test_an_experiment_rules():

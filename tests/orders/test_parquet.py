@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import duckdb
 import numpy as np
 import pandas as pd
@@ -72,6 +74,22 @@ def test_a_frame_that_is_its_own_engine_needs_no_other(frame):
         cl.OrderLog.from_frame(duckdb.connect().from_df(frame), **NAMES, engine="polars")
     with pytest.raises(cl.ConfigError, match="Did you mean 'polars'"):
         cl.OrderLog.from_frame(frame, **NAMES, engine="polar")
+
+
+@pytest.mark.parametrize(
+    ("engine", "absent"), [("pandas", "pyarrow.dataset"), ("polars", "polars"), ("duckdb", "duckdb")]
+)
+def test_a_package_that_is_not_there_is_named_with_the_way_to_get_it(frame, tmp_path, monkeypatch, engine, absent):
+    path = tmp_path / "orders.parquet"
+    frame.to_parquet(path)
+    monkeypatch.setitem(sys.modules, absent, None)
+    with pytest.raises(cl.EngineError, match=r"pip install .commlife\[(parquet|polars|duckdb)\]"):
+        cl.OrderLog.from_parquet(path, engine=engine, **NAMES)
+
+
+def test_no_file_is_no_log():
+    with pytest.raises(cl.ConfigError, match="at least one file"):
+        cl.OrderLog.from_parquet([], **NAMES)
 
 
 def test_the_memory_of_duckdb_can_be_bounded(frame, tmp_path):
