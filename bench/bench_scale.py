@@ -3,9 +3,10 @@
 Run: python bench/bench_scale.py table [ORDERS ...]          CPU seconds, peak memory and ratios (default 1e6 1e7)
      python bench/bench_scale.py growth [ORDERS ...]         CPU and memory an order as the log grows, on DuckDB
      python bench/bench_scale.py core [ORDERS] [LIMIT_MB]    out of core: every task on DuckDB, memory watched
+     python bench/bench_scale.py page [ORDERS] [LIMIT_MB]    the weekly page and the user table, whole, on pandas
      python bench/bench_scale.py night [ORDERS]              a night with LogState beside the full run
      python bench/bench_scale.py file ORDERS PATH            write the order file alone, in chunks
-`table` and `growth` write their tables between the marks of docs/explanation/scale.md.
+Each writes its table between the marks of docs/explanation/scale.md.
 """
 
 from __future__ import annotations
@@ -37,17 +38,19 @@ CHUNK = 1_000_000
 
 
 def write(orders: int, path: Path) -> None:
-    """A year of orders in 200 communities, ten a user, written in chunks: the rows never are in memory together."""
+    """A year of orders in 200 communities, ten a user, of 20 categories; the rows never are in memory together."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     estates = np.array([f"estate-{number:03d}" for number in range(200)])
+    categories = np.array([f"category-{number:02d}" for number in range(20)])
     schema = pa.schema(
         [
             ("user_id", pa.int64()),
             ("ordered_at", pa.timestamp("us")),
             ("amount", pa.float64()),
             ("community", pa.string()),
+            ("category", pa.string()),
         ]
     )
     with pq.ParquetWriter(path, schema) as writer:
@@ -56,19 +59,46 @@ def write(orders: int, path: Path) -> None:
             n = min(CHUNK, orders - begin)
             users = rng.integers(0, max(orders // 10, 1), n)
             at = np.datetime64("2024-12-30", "us") + rng.integers(0, WEEKS * 7 * 86_400, n).astype("timedelta64[s]")
-            columns = [users, at, rng.integers(100, 9_999, n) / 100, estates[users % 200]]
+            # One line in a hundred is a refund.
+            cents = rng.integers(100, 9_999, n) * np.where(rng.random(n) < 0.01, -1, 1)
+            columns = [users, at, cents / 100, estates[users % 200], categories[rng.integers(0, 20, n)]]
             writer.write_table(pa.table([pa.array(c) for c in columns], schema=schema))
 
 
 # -- by hand: what somebody who knows the engine writes for one question ------------------------------------------------
+# It gives the library's own answer (`same` compares them), refunds and all: an order counts if it is not negative, a
+# refund lowers the money. What it leaves out: orders of several lines, statuses, checks of the export, days other than
+# this one, and the warning about logs that begin in the middle of lives.
+
+STATES = ("new", "active", "returned", "silent", "churned")
+DAYS = 86_400_000_000
+
+
+def _numbers(frame: Any) -> tuple[Any, Any, Any]:
+    day = frame["ordered_at"].to_numpy().astype("datetime64[D]").astype(np.int64)
+    return frame["user_id"].to_numpy(), day, np.rint(frame["amount"].to_numpy() * 100).astype(np.int64)
+
+
+def _polars_numbers(plan: Any) -> Any:
+    import polars as pl
+
+    day = pl.col("ordered_at").cast(pl.Date).cast(pl.Int64)
+    return plan.select(
+        "user_id", day.alias("day"), (pl.col("amount") * 100).round().cast(pl.Int64).alias("net")
+    )  # fmt: skip
+
+
+#: The same in SQL.
+LINES = """(SELECT user_id, date_diff('day', DATE '1970-01-01', ordered_at::DATE) AS day,
+                   round(amount * 100)::BIGINT AS net FROM orders)"""
 
 
 def summary_pandas(frame: Any) -> Any:
     import pandas as pd
 
-    day = frame["ordered_at"].to_numpy().astype("datetime64[D]").astype(np.int64)
-    cents = np.rint(frame["amount"].to_numpy() * 100).astype(np.int64)
-    days = pd.DataFrame({"user_id": frame["user_id"].to_numpy(), "day": day, "net": cents})
+    user, day, cents = _numbers(frame)
+    counts = cents >= 0
+    days = pd.DataFrame({"user_id": user[counts], "day": day[counts], "net": cents[counts]})
     days = days.groupby(["user_id", "day"], sort=True, as_index=False)["net"].sum()
     users = days.groupby("user_id").agg(
         first=("day", "first"),
@@ -79,19 +109,14 @@ def summary_pandas(frame: Any) -> Any:
     )
     x = users["days"] - 1
     mean = (users["spend"] - users["at_first"]) / 100 / x.where(x > 0)
-    return pd.DataFrame(
-        {"x": x, "t_x": users["last"] - users["first"], "T": AS_OF_DAY - 1 - users["first"], "m_x": mean}
-    )
+    told = {"x": x, "t_x": users["last"] - users["first"], "T": AS_OF_DAY - 1 - users["first"], "m_x": mean}
+    return pd.DataFrame(told).reset_index()
 
 
 def summary_polars(plan: Any) -> Any:
     import polars as pl
 
-    days = (
-        plan.select("user_id", pl.col("ordered_at").cast(pl.Date).cast(pl.Int64).alias("day"),
-                    (pl.col("amount") * 100).round().cast(pl.Int64).alias("net"))
-        .group_by("user_id", "day").agg(pl.col("net").sum())
-    )  # fmt: skip
+    days = _polars_numbers(plan).filter(pl.col("net") >= 0).group_by("user_id", "day").agg(pl.col("net").sum())
     users = days.group_by("user_id").agg(
         pl.col("day").min().alias("first"), pl.col("day").max().alias("last"), pl.len().cast(pl.Int64).alias("days"),
         pl.col("net").sum().alias("spend"), pl.col("net").sort_by("day").first().alias("at_first"),
@@ -105,175 +130,266 @@ def summary_polars(plan: Any) -> Any:
 
 
 SUMMARY_SQL = f"""
-    WITH d AS (SELECT user_id, date_diff('day', DATE '1970-01-01', ordered_at::DATE) AS day,
-                      sum(round(amount * 100)::BIGINT) AS net FROM orders GROUP BY ALL),
+    WITH d AS (SELECT user_id, day, sum(net) AS net FROM {LINES} WHERE net >= 0 GROUP BY ALL),
     u AS (SELECT user_id, min(day) AS first, max(day) AS last, count(*) AS days, sum(net) AS spend,
                  arg_min(net, day) AS at_first FROM d GROUP BY user_id)
     SELECT user_id, days - 1 AS x, last - first AS t_x, {AS_OF_DAY} - 1 - first AS T,
            CASE WHEN days > 1 THEN (spend - at_first) / 100 / (days - 1) END AS m_x FROM u"""
 
 
-def _scored(recency: Any, frequency: Any, money: Any) -> Any:
-    cuts = [np.quantile(values, [0.2, 0.4, 0.6, 0.8]) for values in (recency, frequency, money)]
-    r, f, m = (
-        np.searchsorted(cut, values, side="left") for cut, values in zip(cuts, (recency, frequency, money), strict=True)
-    )
-    return (5 - r) * 100 + (1 + f) * 10 + (1 + m)
+def _segments() -> dict[int, str]:
+    """The shop's own table of codes and segments: here the published one, as plain data."""
+    from commlife.segments import standard_map
+
+    return {int(code): name for code, name in standard_map("standard_11", 5).labels(None).items()}
 
 
-def rfm_pandas(frame: Any) -> Any:
+def _score(values: Any, *, reverse: bool = False) -> Any:
+    score = 1 + np.searchsorted(np.quantile(values, [0.2, 0.4, 0.6, 0.8]), values, side="left")
+    return 6 - score if reverse else score
+
+
+def rfm_pandas(frame: Any, names: dict[int, str]) -> Any:
     import pandas as pd
 
-    day = frame["ordered_at"].to_numpy().astype("datetime64[D]").astype(np.int64)
-    rows = pd.DataFrame({"user_id": frame["user_id"].to_numpy(), "day": day, "amount": frame["amount"].to_numpy()})
-    users = rows.groupby("user_id").agg(last=("day", "max"), frequency=("day", "size"), money=("amount", "sum"))
-    users["code"] = _scored(
-        AS_OF_DAY - users["last"].to_numpy(), users["frequency"].to_numpy(), users["money"].to_numpy()
-    )
-    return users
+    user, day, cents = _numbers(frame)
+    rows = pd.DataFrame({"user_id": user, "day": np.where(cents >= 0, day, -1), "one": cents >= 0, "net": cents})
+    users = rows.groupby("user_id").agg(last=("day", "max"), frequency=("one", "sum"), net=("net", "sum"))
+    users = users[users["frequency"] > 0].reset_index()
+    users = pd.DataFrame(
+        {"user_id": users["user_id"], "recency_days": AS_OF_DAY - users["last"], "frequency": users["frequency"],
+         "monetary": users["net"] / 100}
+    )  # fmt: skip
+    users["r_score"] = _score(users["recency_days"].to_numpy(), reverse=True)
+    users["f_score"] = _score(users["frequency"].to_numpy())
+    users["m_score"] = _score(users["monetary"].to_numpy())
+    code = users["r_score"] * 100 + users["f_score"] * 10 + users["m_score"]
+    return users.assign(rfm_code=code.astype("str"), segment=code.map(names).astype("str"))
 
 
-def rfm_polars(plan: Any) -> Any:
+def rfm_polars(plan: Any, names: dict[int, str]) -> Any:
     import polars as pl
 
-    users = plan.group_by("user_id").agg(
-        pl.col("ordered_at").max().cast(pl.Date).cast(pl.Int64).alias("last"), pl.len().alias("frequency"),
-        pl.col("amount").sum().alias("money"),
-    ).collect()  # fmt: skip
-    code = _scored(AS_OF_DAY - users["last"].to_numpy(), users["frequency"].to_numpy(), users["money"].to_numpy())
-    return users.with_columns(pl.Series("code", code))
+    rows = _polars_numbers(plan).with_columns((pl.col("net") >= 0).alias("counts"))
+    rows = rows.with_columns(pl.when("counts").then("day").alias("day"))
+    users = (
+        rows.group_by("user_id").agg(pl.col("day").max(), pl.col("counts").sum().cast(pl.Int64), pl.col("net").sum())
+        .filter(pl.col("counts") > 0)
+        .select("user_id", (AS_OF_DAY - pl.col("day")).alias("recency_days"), pl.col("counts").alias("frequency"),
+                (pl.col("net") / 100).alias("monetary"))
+        .collect()
+    )  # fmt: skip
+    users = users.with_columns(
+        pl.Series("r_score", _score(users["recency_days"].to_numpy(), reverse=True)),
+        pl.Series("f_score", _score(users["frequency"].to_numpy())),
+        pl.Series("m_score", _score(users["monetary"].to_numpy())),
+    )
+    code = pl.col("r_score") * 100 + pl.col("f_score") * 10 + pl.col("m_score")
+    segment = code.replace_strict(names, return_dtype=pl.String).alias("segment")
+    return users.with_columns(code.cast(pl.String).alias("rfm_code"), segment)
 
 
-RFM_SQL = f"""
+def rfm_sql(names: dict[int, str]) -> str:
+    def below(value: str, cuts: str) -> str:
+        return " + ".join(f"({value} > {cuts}[{k}])::INT" for k in range(1, 5))
+
+    pairs = ", ".join(f"({code}, '{name}')" for code, name in names.items())
+    return f"""
     WITH u AS MATERIALIZED (
-        SELECT user_id, {AS_OF_DAY} - date_diff('day', DATE '1970-01-01', max(ordered_at)::DATE) AS recency,
-               count(*) AS frequency, sum(amount) AS money FROM orders GROUP BY user_id),
-    c AS MATERIALIZED (SELECT quantile_cont(recency, [.2, .4, .6, .8]) AS r, quantile_cont(frequency, [.2, .4, .6, .8]) AS f,
-                 quantile_cont(money, [.2, .4, .6, .8]) AS m FROM u)
-    SELECT user_id, recency, frequency, money,
-           (5 - (recency > r[1])::INT - (recency > r[2])::INT - (recency > r[3])::INT - (recency > r[4])::INT) * 100
-         + (1 + (frequency > f[1])::INT + (frequency > f[2])::INT + (frequency > f[3])::INT + (frequency > f[4])::INT) * 10
-         + (1 + (money > m[1])::INT + (money > m[2])::INT + (money > m[3])::INT + (money > m[4])::INT) AS code
-    FROM u CROSS JOIN c"""
+        SELECT user_id, {AS_OF_DAY} - max(day) FILTER (net >= 0) AS recency_days, count(*) FILTER (net >= 0) AS frequency,
+               sum(net) / 100 AS monetary FROM {LINES} GROUP BY user_id HAVING count(*) FILTER (net >= 0) > 0),
+    c AS MATERIALIZED (SELECT quantile_cont(recency_days, [.2, .4, .6, .8]) AS r,
+                 quantile_cont(frequency, [.2, .4, .6, .8]) AS f, quantile_cont(monetary, [.2, .4, .6, .8]) AS m FROM u),
+    s AS (SELECT user_id, recency_days, frequency, monetary, 5 - ({below("recency_days", "r")}) AS r_score,
+                 1 + {below("frequency", "f")} AS f_score, 1 + {below("monetary", "m")} AS m_score FROM u CROSS JOIN c),
+    named(code, segment) AS (VALUES {pairs})
+    SELECT user_id, recency_days, frequency, monetary, r_score, f_score, m_score, code::VARCHAR AS rfm_code, segment
+    FROM (SELECT *, r_score * 100 + f_score * 10 + m_score AS code FROM s) JOIN named USING (code)"""
 
 
 def cohorts_pandas(frame: Any) -> Any:
     import pandas as pd
 
-    week = (frame["ordered_at"].to_numpy().astype("datetime64[D]").astype(np.int64) + 3) // 7
-    active = pd.DataFrame({"user_id": frame["user_id"].to_numpy(), "week": week}).drop_duplicates()
+    user, day, cents = _numbers(frame)
+    counts = cents >= 0
+    active = pd.DataFrame({"user_id": user[counts], "week": (day[counts] + 3) // 7}).drop_duplicates()
     first = active.groupby("user_id")["week"].transform("min")
-    return active.assign(cohort=first, age=active["week"] - first).groupby(["cohort", "age"]).size()
+    aged = active.assign(cohort=first, age=active["week"] - first)
+    return aged.groupby(["cohort", "age"]).size().rename("users").reset_index()
 
 
 def cohorts_polars(plan: Any) -> Any:
     import polars as pl
 
-    week = (pl.col("ordered_at").cast(pl.Date).cast(pl.Int64) + 3) // 7
-    active = plan.select("user_id", week.alias("week")).unique()
+    counting = _polars_numbers(plan).filter(pl.col("net") >= 0)
+    active = counting.select("user_id", ((pl.col("day") + 3) // 7).alias("week")).unique()
     first = active.group_by("user_id").agg(pl.col("week").min().alias("cohort"))
     aged = active.join(first, on="user_id").with_columns((pl.col("week") - pl.col("cohort")).alias("age"))
     return aged.group_by("cohort", "age").agg(pl.len().alias("users")).collect()
 
 
-COHORTS_SQL = """
-    WITH a AS MATERIALIZED (SELECT DISTINCT user_id,
-                (date_diff('day', DATE '1970-01-01', ordered_at::DATE) + 3) // 7 AS week FROM orders),
+COHORTS_SQL = f"""
+    WITH a AS MATERIALIZED (SELECT DISTINCT user_id, (day + 3) // 7 AS week FROM {LINES} WHERE net >= 0),
     f AS (SELECT user_id, min(week) AS cohort FROM a GROUP BY user_id)
     SELECT cohort, week - cohort AS age, count(*) AS users FROM a JOIN f USING (user_id) GROUP BY ALL"""
 
 
 def lifecycle_pandas(frame: Any) -> Any:
-    """NumPy on one sorted key a user and week: states now, and users and money by week, how they came, what followed."""
+    """NumPy on one sorted key a user and week: users and money by week, how they came, what followed; states now."""
     import pandas as pd
 
-    week = (frame["ordered_at"].to_numpy().astype("datetime64[D]").astype(np.int64) - AS_OF_DAY) // 7
+    user, day, cents = _numbers(frame)
+    week = (day - AS_OF_DAY) // 7
     low = int(week.min())
     width = -low
-    key = frame["user_id"].to_numpy() * width + (week - low)
-    order = np.argsort(key, kind="stable")
-    key, cents = key[order], np.rint(frame["amount"].to_numpy() * 100).astype(np.int64)[order]
+    key = user * width + (week - low)
+    order = np.argsort(key)
+    key, cents = key[order], cents[order]
     begins = np.flatnonzero(np.r_[True, key[1:] != key[:-1]])
-    net, key = np.add.reduceat(cents, begins), key[begins]
+    net, counts = np.add.reduceat(cents, begins), np.maximum.reduceat(cents, begins) >= 0
+    refunds = np.bincount(key[begins][~counts] % width, weights=net[~counts], minlength=width)
+    key, net = key[begins][counts], net[counts]
     user, week = key // width, key % width + low
     same = user[1:] == user[:-1]
     gap = np.r_[-1, np.where(same, week[1:] - week[:-1], -1)]
     entry = np.select([gap < 0, gap == 1, gap <= 8], [0, 1, 2], 3)
     follows = np.r_[np.where(same, week[1:] - week[:-1], 99), 99]
     leaves = np.select([follows == 1, follows <= 8], [0, 1], 2)
+    more = net - np.where(gap == 1, np.r_[0, net[:-1]], 0)
     cell = ((week - low) * 4 + entry) * 3 + leaves
-    users, money = np.bincount(cell), np.bincount(cell, weights=net)
-    last = np.r_[~same, True]
-    gap_now = -1 - week[last]
-    state = np.select([gap_now >= 8, gap_now >= 1, entry[last] == 0, entry[last] == 1], [4, 3, 0, 1], 2)
-    return users, money, pd.DataFrame({"user_id": user[last], "state": state})
+    sums = [np.bincount(cell, weights=w, minlength=width * 12)
+            for w in (None, net, np.maximum(-net, 0), np.maximum(more, 0), np.maximum(-more, 0))]  # fmt: skip
+    last = np.flatnonzero(np.r_[~same, True])
+    came = np.maximum.reduceat(np.where(entry == 1, -1, np.arange(len(entry))), np.r_[0, last[:-1] + 1])
+    away, how, run = -1 - week[last], entry[came], week[came]
+    state = np.select([away >= 8, away >= 1, (run == -1) & (how == 0), run == -1], [4, 3, 0, 2], 1)
+    since = np.select([away >= 8, away >= 1, run == -1], [week[last] + 8, week[last] + 1, run], run + 1)
+    since = (since * 7 + AS_OF_DAY).astype("datetime64[D]").astype("datetime64[us]")
+    states = pd.Series(pd.Categorical.from_codes(state, list(STATES))).astype("str")
+    users = pd.DataFrame({"user_id": user[last], "state": states, "since": since})
+    return users, np.concatenate([*sums, refunds])
 
 
 def lifecycle_polars(plan: Any) -> Any:
     import polars as pl
 
-    week = (pl.col("ordered_at").cast(pl.Date).cast(pl.Int64) - AS_OF_DAY).floordiv(7)
-    runs = (
-        plan.select("user_id", week.alias("week"), (pl.col("amount") * 100).round().cast(pl.Int64).alias("net"))
-        .group_by("user_id", "week").agg(pl.col("net").sum()).sort("user_id", "week")
-        .with_columns(pl.col("user_id").shift(1).alias("pu"), pl.col("week").shift(1).alias("pw"),
-                      pl.col("user_id").shift(-1).alias("nu"), pl.col("week").shift(-1).alias("nw"))
-        .with_columns(
-            pl.when(pl.col("pu").eq(pl.col("user_id")).not_() | pl.col("pu").is_null()).then(0)
-            .when(pl.col("week") - pl.col("pw") == 1).then(1).when(pl.col("week") - pl.col("pw") <= 8).then(2)
-            .otherwise(3).alias("entry"),
-            pl.when(pl.col("nu").eq(pl.col("user_id")).not_() | pl.col("nu").is_null()).then(2)
-            .when(pl.col("nw") - pl.col("week") == 1).then(0).when(pl.col("nw") - pl.col("week") <= 8).then(1)
-            .otherwise(2).alias("leaves"),
-        ).collect()
+    week = (pl.col("day") - AS_OF_DAY).floordiv(7)
+    cells = (
+        _polars_numbers(plan).select("user_id", week.alias("week"), "net", (pl.col("net") >= 0).alias("counts"))
+        .group_by("user_id", "week").agg(pl.col("net").sum(), pl.col("counts").any()).collect().lazy()
     )  # fmt: skip
-    cells = runs.group_by("week", "entry", "leaves").agg(pl.len(), pl.col("net").sum())
-    users = runs.group_by("user_id").agg(pl.col("week").max().alias("last"), pl.col("entry").last())
-    gap = -1 - pl.col("last")
-    state = pl.when(gap >= 8).then(4).when(gap >= 1).then(3).when(pl.col("entry") == 0).then(0)
-    return cells, users.with_columns(state.when(pl.col("entry") == 1).then(1).otherwise(2).alias("state"))
+    other = pl.col("user_id").shift(1).eq(pl.col("user_id")).not_()
+    after = pl.col("user_id").shift(-1).eq(pl.col("user_id")).not_()
+    since, until = pl.col("week") - pl.col("pw"), pl.col("nw") - pl.col("week")
+    more = pl.col("net") - pl.when(pl.col("entry") == 1).then("pn").otherwise(0)
+    runs = (
+        cells.filter("counts").sort("user_id", "week")
+        .with_columns(other.fill_null(value=True).alias("other"), after.fill_null(value=True).alias("after"),
+                      pl.col("week").shift(1).alias("pw"), pl.col("net").shift(1).alias("pn"),
+                      pl.col("week").shift(-1).alias("nw"))
+        .with_columns(
+            pl.when("other").then(0).when(since == 1).then(1).when(since <= 8).then(2).otherwise(3).alias("entry"),
+            pl.when("after").then(2).when(until == 1).then(0).when(until <= 8).then(1).otherwise(2).alias("leaves"))
+        .with_columns(more.alias("more"))
+        .with_columns(pl.when(pl.col("entry") != 1).then("week").alias("run"),
+                      pl.when(pl.col("net") < 0).then(-pl.col("net")).otherwise(0).alias("below"),
+                      pl.when(pl.col("more") > 0).then("more").otherwise(0).alias("up"),
+                      pl.when(pl.col("more") < 0).then(-pl.col("more")).otherwise(0).alias("down"))
+        .collect()
+    )  # fmt: skip
+    sums = runs.group_by("week", "entry", "leaves").agg(pl.len(), pl.col("net", "below", "up", "down").sum())
+    refunds = cells.filter(~pl.col("counts")).group_by("week").agg(pl.col("net").sum()).collect()
+    users = runs.group_by("user_id").agg(
+        pl.col("week").max().alias("last"), pl.col("run").max(),
+        (pl.col("run") * 4 + pl.col("entry")).max().alias("came"),
+    )  # fmt: skip
+    away, now = -1 - pl.col("last"), pl.col("run") == -1
+    how = pl.col("came") - pl.col("run") * 4
+    state = (
+        pl.when(away >= 8).then(pl.lit("churned")).when(away >= 1).then(pl.lit("silent"))
+        .when(now & (how == 0)).then(pl.lit("new")).when(now).then(pl.lit("returned")).otherwise(pl.lit("active"))
+    )  # fmt: skip
+    begun = (
+        pl.when(away >= 8).then(pl.col("last") + 8).when(away >= 1).then(pl.col("last") + 1)
+        .when(now).then("run").otherwise(pl.col("run") + 1)
+    )  # fmt: skip
+    told = users.select(
+        "user_id", state.alias("state"), ((begun * 7 + AS_OF_DAY) * DAYS).cast(pl.Datetime("us")).alias("since")
+    )  # fmt: skip
+    return told, sums, refunds
 
 
 LIFECYCLE_SQL = (
     f"""CREATE TEMP TABLE runs AS
-    WITH w AS (SELECT user_id, floor((date_diff('day', DATE '1970-01-01', ordered_at::DATE) - {AS_OF_DAY}) / 7)::BIGINT AS week,
-                      sum(round(amount * 100)::BIGINT) AS net FROM orders GROUP BY ALL),
-    g AS (SELECT *, week - lag(week) OVER p AS since, lead(week) OVER p - week AS until FROM w
-          WINDOW p AS (PARTITION BY user_id ORDER BY week))
-    SELECT user_id, week, net,
+    WITH w AS (SELECT user_id, floor((day - {AS_OF_DAY}) / 7)::BIGINT AS week, sum(net)::BIGINT AS net,
+                      bool_or(net >= 0) AS counts FROM {LINES} GROUP BY ALL),
+    g AS (SELECT *, week - lag(week) OVER p AS since, lead(week) OVER p - week AS until, lag(net) OVER p AS before FROM w
+          WHERE counts WINDOW p AS (PARTITION BY user_id ORDER BY week)),
+    e AS (SELECT user_id, week, net, CASE WHEN since = 1 THEN net - before ELSE net END AS more,
            CASE WHEN since IS NULL THEN 0 WHEN since = 1 THEN 1 WHEN since <= 8 THEN 2 ELSE 3 END AS entry,
-           CASE WHEN until = 1 THEN 0 WHEN until <= 8 THEN 1 ELSE 2 END AS leaves FROM g""",
-    "SELECT week, entry, leaves, count(*), sum(net) FROM runs GROUP BY ALL",
-    """SELECT user_id, CASE WHEN gap >= 8 THEN 4 WHEN gap >= 1 THEN 3 WHEN entry = 0 THEN 0 WHEN entry = 1 THEN 1 ELSE 2 END
-       FROM (SELECT user_id, -1 - max(week) AS gap, arg_max(entry, week) AS entry FROM runs GROUP BY user_id)""",
+           CASE WHEN until = 1 THEN 0 WHEN until <= 8 THEN 1 ELSE 2 END AS leaves FROM g)
+    SELECT user_id, week, net, entry, leaves, more, NULL AS refund FROM e
+    UNION ALL SELECT NULL, week, net, NULL, NULL, NULL, true FROM w WHERE NOT counts""",
+    """SELECT week, entry, leaves, refund, count(*), sum(net), sum(greatest(-net, 0)), sum(greatest(more, 0)),
+              sum(greatest(-more, 0)) FROM runs GROUP BY ALL""",
+    f"""SELECT user_id, CASE WHEN away >= 8 THEN 'churned' WHEN away >= 1 THEN 'silent'
+               WHEN run = -1 THEN CASE how WHEN 0 THEN 'new' ELSE 'returned' END ELSE 'active' END AS state,
+               make_timestamp(({AS_OF_DAY} + 7 * CASE WHEN away >= 8 THEN 7 - away WHEN away >= 1 THEN -away
+                                 WHEN run = -1 THEN run ELSE run + 1 END) * {DAYS}) AS since
+        FROM (SELECT user_id, -1 - max(week) AS away, max(week) FILTER (entry <> 1) AS run,
+                     arg_max(entry, week) FILTER (entry <> 1) AS how FROM runs WHERE refund IS NULL GROUP BY user_id)""",
 )
-SQL: dict[str, tuple[str, ...]] = {
-    "summary": (SUMMARY_SQL,), "rfm": (RFM_SQL,), "cohorts": (COHORTS_SQL,), "lifecycle": LIFECYCLE_SQL,
-}  # fmt: skip
 
 
 def by_hand(task: str, engine: str, path: Path) -> Callable[[], object]:
     """The hand-written job; a pandas frame is in memory before it begins, the others read the file."""
+    names = (_segments(),) if task == "rfm" else ()
     if engine == "pandas":
         import pandas as pd
 
         frame = pd.read_parquet(path)
-        return lambda: globals()[f"{task}_pandas"](frame)
+        return lambda: globals()[f"{task}_pandas"](frame, *names)
     if engine == "polars":
         import polars as pl
 
-        return lambda: globals()[f"{task}_polars"](pl.scan_parquet(path))
+        return lambda: globals()[f"{task}_polars"](pl.scan_parquet(path), *names)
     import duckdb
 
+    texts: tuple[str, ...] = {
+        "summary": (SUMMARY_SQL,), "rfm": (rfm_sql(*names),) if names else (), "cohorts": (COHORTS_SQL,),
+        "lifecycle": LIFECYCLE_SQL,
+    }[task]  # fmt: skip
+
     def run() -> object:
-        connection = duckdb.connect()
+        connection = duckdb.connect(config={"preserve_insertion_order": False})
         connection.execute(f"SET threads = 2; CREATE VIEW orders AS SELECT * FROM '{path}'")
-        return [
-            connection.sql(text).fetch_arrow_table() if "CREATE" not in text else connection.execute(text)
-            for text in SQL[task]
-        ]
+        return [connection.sql(t).to_arrow_table() if "CREATE" not in t else connection.execute(t) for t in texts][-1]
 
     return run
+
+
+def plain(made: Any, keys: list[str]) -> Any:
+    """Any frame as pandas, sorted."""
+    made = made[0] if isinstance(made, tuple) else made
+    frame = made.to_pandas() if hasattr(made, "to_pandas") else made
+    return frame.sort_values(keys, ignore_index=True)
+
+
+def same(task: str, engine: str, path: Path) -> None:
+    """The hand-written answer and the library's are the same rows: what is compared below did the same work."""
+    import pandas as pd
+
+    keys = ["cohort", "age"] if task == "cohorts" else ["user_id"]
+    hand = plain(by_hand(task, engine, path)(), keys)
+    ours = plain(by_commlife(task, engine, path)(), keys)
+    if task == "cohorts":
+        ours = ours[ours["users"] > 0].reset_index(drop=True)
+        ours["cohort"] = (ours["cohort"].to_numpy().astype("datetime64[D]").astype(np.int64) + 3) // 7
+    if task == "lifecycle":
+        ours["since"] = ours["since"].astype("datetime64[us]")
+    pd.testing.assert_frame_equal(
+        hand, ours[list(hand.columns)], check_dtype=False, check_column_type=False, rtol=1e-9, atol=0
+    )
 
 
 # -- the library --------------------------------------------------------------------------------------------------------
@@ -308,8 +424,8 @@ def answer(task: str, log: Any, out: Path | None = None) -> object:
     return (
         made.collect()
         if hasattr(made, "collect")
-        else made.fetch_arrow_table()
-        if hasattr(made, "fetch_arrow_table")
+        else made.to_arrow_table()
+        if hasattr(made, "to_arrow_table")
         else made
     )
 
@@ -364,6 +480,8 @@ def table(sizes: list[int], times: int) -> None:
             write(orders, path)
             for task in TASKS:
                 for engine in ENGINES:
+                    if orders == sizes[0]:
+                        child("same", task, engine, str(path))
                     best: dict[str, dict[str, float]] = {}
                     for _ in range(times):
                         for side in ("hand", "commlife"):
@@ -423,6 +541,35 @@ def core_one(task: str, path: str, folder: str) -> None:
     print(json.dumps({"cpu": spent, "wall": took, "mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
 
 
+def page(orders: int, limit_mb: int) -> None:
+    """The whole weekly page from one file, as the shell makes it: models, a row a user, every section."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "orders.parquet"
+        write(orders, path)
+        seen = child("page_one", str(path), folder, limit_mb=limit_mb)
+        lines = [
+            "| orders | users | CPU s | wall s | most memory, MB | page, MB |",
+            "|---|---|---|---|---|---|",
+            f"| {orders:,} | {seen['users']:,.0f} | {seen['cpu']:.0f} | {seen['wall']:.0f} | {seen['mb']:.0f} | "
+            f"{seen['page']:.1f} |",
+        ]
+    print("\n".join(lines))
+    keep("page", [f"The process held to {limit_mb:,} MB of data (RLIMIT_DATA):", "", *lines])
+
+
+def page_one(path: str, folder: str) -> None:
+    warnings.simplefilter("ignore")
+    begin, wall = time.process_time(), time.perf_counter()
+    import commlife as cl
+
+    log = cl.OrderLog.from_parquet(path, observed_from="2024-12-30", category="category", **NAMES)
+    made = cl.weekly_report(log, as_of=AS_OF, path=Path(folder) / "report.html")
+    spent, took = time.process_time() - begin, time.perf_counter() - wall
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    size = made.path.stat().st_size / 2**20
+    print(json.dumps({"cpu": spent, "wall": took, "mb": memory, "users": len(made.users), "page": size}))
+
+
 def night(orders: int) -> None:
     """A day's lines into a state, beside the full run of the same three answers."""
     import pandas as pd
@@ -477,7 +624,10 @@ def keep(mark: str, lines: list[str]) -> None:
 
 def main() -> None:
     what, *rest = sys.argv[1:] or ["table"]
-    if what == "one":
+    if what == "same":
+        same(rest[0], rest[1], Path(rest[2]))
+        print("{}")
+    elif what == "one":
         one(*rest)
     elif what == "core_one":
         core_one(*rest)
@@ -486,6 +636,10 @@ def main() -> None:
     elif what == "core":
         tasks = rest[2].split(",") if len(rest) > 2 else [*TASKS, "user_table"]
         core(int(float(rest[0])) if rest else 50_000_000, int(rest[1]) if len(rest) > 1 else 4096, tasks)
+    elif what == "page":
+        page(int(float(rest[0])) if rest else 10_000_000, int(rest[1]) if len(rest) > 1 else 4096)
+    elif what == "page_one":
+        page_one(*rest)
     elif what == "night":
         night(int(float(rest[0])) if rest else 10_000_000)
     elif what == "growth":

@@ -345,3 +345,13 @@ def test_numbers_are_written_short():
     ]  # fmt: skip
     assert [percent(0.371), percent(0.0123), points(0.0004), points(0.0132)] == ["37%", "1.2%", "< .001", ".013"]
     assert {integer(None), money("x"), number(float("inf")), percent(float("nan")), points(None)} == {"–"}
+
+
+def test_a_long_list_is_cut_in_the_page_and_says_so(clean, community, silence, tmp_path, monkeypatch):
+    monkeypatch.setattr("commlife.report._layout.MOST_TAKEN_AWAY", 7)
+    path = tmp_path / "page.html"
+    cl.weekly_report(clean, as_of=community.as_of, path=path, silence=silence, budget=100.0)
+    text = path.read_text(encoding="utf-8")
+    assert "CSV: the first 7 of " in text
+    links = re.findall(r'download="risks.csv" href="data:text/csv;charset=utf-8;base64,([^"]+)"', text)
+    assert len(pd.read_csv(io.BytesIO(base64.b64decode(links[0])))) == 7

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from commlife.orders import OrderLog
 
-__all__ = ["facts_plan", "label_facts", "user_facts"]
+__all__ = ["OF_COMMUNITIES", "facts_plan", "label_facts", "user_facts"]
 
 Plan = nw.LazyFrame[Any]
 
@@ -247,6 +247,10 @@ def _from_items(log: OrderLog, day: int) -> Plan:
     return pairs.group_by("user_id").agg(nw.len().alias("items"), nw.col("pair").sum().alias("item_lines"))
 
 
+#: Facts that count a whole community.
+OF_COMMUNITIES = ("c_active", "c_before", "c_new", "c_base", "c_silent")
+
+
 def _from_community(log: OrderLog, users: Plan, day: int) -> Plan:
     """The health of each user's own community (that of the first order), from orders before the day alone."""
     own = own_attributes(log, day, "community").with_columns(nw.col("community").alias("own_community"))
@@ -260,6 +264,5 @@ def _from_community(log: OrderLog, users: Plan, day: int) -> Plan:
         _flag(base, "c_base"),
         _flag(base & (nw.col("last") < day - 28), "c_silent"),
     )
-    names = ("c_active", "c_before", "c_new", "c_base", "c_silent")
-    health = flagged.group_by("own_community").agg(*(nw.col(name).sum() for name in names))
+    health = flagged.group_by("own_community").agg(*(nw.col(name).sum() for name in OF_COMMUNITIES))
     return whole.select("user_id", "own_community").join(health, on="own_community", how="left")

@@ -12,13 +12,23 @@ import pandas as pd
 from commlife._model import FittedOn
 from commlife.churn import drift, spread, storage
 from commlife.churn._explained import Forecast, explain, shap_format
+from commlife.churn._progress import watched
 from commlife.churn.calibration import AffineMap
 from commlife.churn.catalogue import CATALOGUE, Feature
 from commlife.churn.drivers import Measured, Population, Refit, driver_table, measure_drivers
 from commlife.churn.evaluation import Evaluation
 from commlife.churn.forest import Forest
 from commlife.churn.holdout import Holdout, Profit, positive
-from commlife.churn.reasons import Reasons, check_mode, check_reasons, find_reasons, reason_table, riskiest, sentences
+from commlife.churn.reasons import (
+    Reasons,
+    check_mode,
+    check_reasons,
+    find_reasons,
+    pushing,
+    reason_table,
+    riskiest,
+    sentences,
+)
 from commlife.churn.reference import Reference
 from commlife.churn.shapley import MOST_PLAYERS
 from commlife.churn.single import SingleExplanation, feature_row
@@ -40,6 +50,8 @@ __all__ = ["FittedSilenceModel", "Reference", "Refit", "SingleExplanation"]
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 LANGUAGES = ("en", "zh")
+#: Users whose reasons are worked out at once: what is kept of each is three sentences.
+_TOLD_AT_ONCE = 50_000
 _OURS = {feature.name for feature in CATALOGUE}
 
 
@@ -271,6 +283,27 @@ class FittedSilenceModel:
         told = self._reasons(table.to_numpy(), k, exact=exact)
         made = reason_table(owners, told, features=self.features, typical=self.reference.typical, lang=lang)
         return log.give_table(made)
+
+    def _pushing(self, log: OrderLog, *, as_of: Timestamp, k: int, among: int, lang: str) -> pd.DataFrame:
+        """Each active user's forecast and what pushes it up most, for tables of a row a user: no row a reason is made.
+
+        Returns:
+            ``user_id, p_silent, reason_1`` to ``reason_<k>`` (sentences, null where there are not so many among the
+            ``among`` reasons that weigh most).
+        """
+        snapshot = self._snapshot(log, as_of, None)
+        X = snapshot.features[list(self.forest.names)].to_numpy()
+        p, said = [np.empty(0)], [np.empty((0, k), dtype=object)]
+        for start in watched(range(0, len(X), _TOLD_AT_ONCE), "reasons"):
+            told = self._reasons(X[start : start + _TOLD_AT_ONCE], min(among, len(self.groups)), exact=False)
+            up, there = pushing(told, k)
+            words = sentences(up, self.features, self.reference.typical, lang)
+            words[~there] = None
+            said.append(words)
+            p.append(told.p)
+        table = pd.DataFrame({"user_id": snapshot.users, "p_silent": np.concatenate(p)})
+        whole = np.concatenate(said)
+        return table.assign(**{f"reason_{j + 1}": pd.array(whole[:, j], dtype="str") for j in range(k)})
 
     def explain_one(
         self, features: Mapping[str, float | None], *, lang: str = "en", mode: str = "fast"

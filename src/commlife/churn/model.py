@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
@@ -11,6 +12,7 @@ from pydantic import Field, field_validator
 from commlife._model import FittedOn, Given, Spec, default, library_version
 from commlife.churn import baselines, drift, learning
 from commlife.churn._canon import canonical_order, row_hashes
+from commlife.churn._sample import sample_of_users
 from commlife.churn.calibration import AffineMap, fit_affine
 from commlife.churn.evaluation import Evaluation, evaluate
 from commlife.churn.fitted import FittedSilenceModel
@@ -64,6 +66,8 @@ class SilenceModel(Spec):
         kinds: Kinds of feature to keep; leave out ``state`` for a view of levers without what they work through.
         refits: Number of refits to half of the users, from which the intervals of driver tables come.
         resamples: Number of bootstrap resamples of users for the evaluation.
+        max_users: Learn from (about) so many users at most, drawn by a hash of their histories; None takes all.
+            Forecasts and reasons are for everybody in any case.
 
     Examples:
         >>> import commlife as cl
@@ -89,8 +93,11 @@ class SilenceModel(Spec):
     kinds: tuple[Literal["state", "lever", "context"], ...] = ("state", "lever", "context")
     refits: Annotated[int, Field(ge=0, le=200)] = 10
     resamples: Annotated[int, Field(ge=1, le=10_000)] = 200
+    max_users: Annotated[int, Field(ge=1_000)] | None = None
 
-    @field_validator("seed", "max_depth", "n_jobs", "n_trees", "refits", "resamples", "snapshots", mode="before")
+    @field_validator(
+        "seed", "max_depth", "n_jobs", "n_trees", "refits", "resamples", "snapshots", "max_users", mode="before"
+    )
     @classmethod
     def _counts_are_no_booleans(cls, value: Any) -> Any:
         if isinstance(value, bool):
@@ -121,7 +128,10 @@ class SilenceModel(Spec):
             ConfigError: If a host feature carries later information, or a snapshot told by day is immature.
         """
         need_log(log, "SilenceModel.fit")
-        return self.fit_panel(self.panel.build(log, as_of=as_of, host=host), log=log)
+        sample, stands_for = sample_of_users(log, self.max_users, as_of=as_of)
+        panel = self.panel._build(sample, as_of=as_of, host=host, stands_for=stands_for)
+        fitted = self.fit_panel(panel, log=sample)
+        return fitted if stands_for == 1 else replace(fitted, reference=fitted.reference.standing_for(stands_for))
 
     def fit_panel(self, panel: Panel, *, log: OrderLog | None = None) -> FittedSilenceModel:
         """Learn from a panel that stands already.

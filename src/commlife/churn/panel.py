@@ -205,12 +205,19 @@ class SilencePanel(Spec):
                 feature carries later information.
         """
         need_log(log, "SilencePanel.build")
+        return self._build(log, as_of=as_of, host=host)
+
+    def _build(
+        self, log: OrderLog, *, as_of: Timestamp, host: HostFeatures | None = None, stands_for: float = 1.0
+    ) -> Panel:
+        """The snapshots of a log, each of whose users stands for so many of the community."""
         today = day_number(as_of)
         plan = self._plan(log, today)
         chosen = self._chosen(log)
         plan.append(("now", today))
         made = [
-            self._snapshot(log, plan[k][1], plan[k][0], chosen, host) for k in watched(range(len(plan)), "snapshots")
+            self._snapshot(log, plan[k][1], plan[k][0], chosen, host, stands_for)
+            for k in watched(range(len(plan)), "snapshots")
         ]
         empty = [snapshot.day for snapshot in made if not len(snapshot)]
         if empty:
@@ -323,9 +330,18 @@ class SilencePanel(Spec):
     # -- what ---------------------------------------------------------------------------------------------------------
 
     def _snapshot(
-        self, log: OrderLog, day: int, role: Role, chosen: tuple[Feature, ...], host: HostFeatures | None
+        self,
+        log: OrderLog,
+        day: int,
+        role: Role,
+        chosen: tuple[Feature, ...],
+        host: HostFeatures | None,
+        stands_for: float = 1.0,
     ) -> Snapshot:
         facts = _facts.user_facts(log, day, self.active_within.days)
+        if stands_for != 1 and log.has("community"):
+            of_communities = list(_facts.OF_COMMUNITIES)
+            facts[of_communities] = facts[of_communities] * stands_for
         names = tuple(feature.name for feature in chosen)
         observed = day - log.observation.first
         values = _features.feature_values(facts, names, day=day, observed=observed, scale=log.scale)

@@ -131,6 +131,21 @@ def check_reasons(k: int, n_groups: int, *, exact: bool) -> None:
         raise ConfigError(f'reasons: mode="exact" tells at most {MOST_PLAYERS} reasons apart; seen k={k}. Use fewer.')
 
 
+def pushing(told: Reasons, k: int) -> tuple[Reasons, np.ndarray[Any, np.dtype[np.bool_]]]:
+    """The first k reasons of each user that push the risk up, and where there are so many."""
+    up = told.points > 0
+    place = np.cumsum(up, axis=1)
+    chosen = np.column_stack([(up & (place == rank)).argmax(axis=1) for rank in range(1, k + 1)])
+    there = place[:, -1:] >= np.arange(1, k + 1)
+    first = replace(
+        told,
+        which=np.take_along_axis(told.which, chosen, axis=1),
+        values=np.take_along_axis(told.values, chosen, axis=1),
+        points=np.take_along_axis(told.points, chosen, axis=1),
+    )
+    return first, there
+
+
 def riskiest(p: Array, share: float) -> np.ndarray[Any, np.dtype[np.intp]]:
     """Rows of the given share of users with the highest probability, in the order of the rows.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -41,6 +41,11 @@ class Reference:
     ids: pd.Series[Any] | None
     at_risk: float
     typical: dict[str, float]
+
+    def standing_for(self, users: float) -> Reference:
+        """The same sample where each user that it was drawn from stands for so many."""
+        sizes = {name: round(n * users) for name, n in self.community_users.items()}
+        return replace(self, users=round(self.users * users), community_users=sizes)
 
     def background(self) -> Array:
         """Features of the users that stand for everybody in exact reasons."""

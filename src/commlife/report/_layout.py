@@ -11,6 +11,7 @@ import pandas as pd
 from commlife._text import Language, label
 from commlife.orders.calendar import day_text
 from commlife.orders.faults import mask
+from commlife.report._format import integer
 from commlife.report._models import Models
 from commlife.report._words import words
 
@@ -118,6 +119,8 @@ class Page:
         return table
 
 
+#: Rows of a table's CSV inside the page: a page of hundreds of megabytes opens nowhere.
+MOST_TAKEN_AWAY = 20_000
 #: How a value is written into a cell.
 Write = Callable[[Any], Cell]
 
@@ -130,7 +133,9 @@ def make_table(page: Page, full: pd.DataFrame, name: str, shown: dict[str, Write
         for row in head[list(shown)].itertuples(index=False, name=None)
     )
     numeric = tuple(column not in _NAMES and pd.api.types.is_numeric_dtype(full[column].dtype) for column in shown)
-    return Table(tuple(page.name(column) for column in shown), rows, numeric, page.taken_away(full), name)
+    taken = page.taken_away(full.head(MOST_TAKEN_AWAY))
+    cut = page.words["cut"].format(held=integer(len(taken)), all=integer(len(full))) if len(taken) < len(full) else ""
+    return Table(tuple(page.name(column) for column in shown), rows, numeric, taken, name, caption=cut)
 
 
 def text(value: Any) -> Cell:

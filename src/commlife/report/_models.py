@@ -26,6 +26,8 @@ __all__ = ["Models", "fit_missing"]
 
 T = TypeVar("T")
 
+#: Users from whom a page's own silence model learns at most: some hundred thousand user-snapshots, seconds of work.
+MOST_LEARNED = 50_000
 #: How far ahead "expected spend" looks.
 VALUE_HORIZON = Duration("91D")
 #: A log that begins in the middle of lives says little about who is new in its first weeks.
@@ -115,13 +117,19 @@ def fit_missing(
         )
     if silence is None:
         try:
-            spec = SilenceModel() if drivers else SilenceModel(refits=0)
+            spec = SilenceModel(max_users=MOST_LEARNED, **({} if drivers else {"refits": 0}))
             silence = _noted(lambda: spec.fit(log, as_of=today), note)
             note(
                 "The silence model was fitted here: no order in 28 days, users active within 56 days. "
                 f"{silence.verdict}",
                 f"沉默模型在此拟合：28 天无订单，56 天内活跃用户。{silence.verdict_zh}",
             )
+            if log.n_users > MOST_LEARNED:
+                note(
+                    f"It learned from {silence.fitted_on.users:,} users, drawn by a hash of their histories; forecasts "
+                    "and reasons are for everybody.",
+                    f"模型从按历史哈希抽取的 {silence.fitted_on.users:,} 名用户学习；预测与原因覆盖全部用户。",
+                )
         except InsufficientDataError as error:
             note(f"There is no silence model: {error}", f"无沉默模型：{error}")
     purchases = None

@@ -14,6 +14,10 @@ _WORDS: dict[str, tuple[str, str]] = {
     "cleaned": ("counts the cleaned log", "统计清洗后的订单"),
     "csv": ("CSV", "CSV"),
     "csv_title": ("Download this table as CSV", "下载此表（CSV）"),
+    "cut": (
+        "CSV: the first {held} of {all} rows; the user table holds all of them.",
+        "CSV 含前 {held} 行（共 {all} 行）；全部见用户表。",
+    ),
     "before": ("before: {mean}", "此前均值 {mean}"),
     "numbers": ("The week's numbers", "本周数字"),
     "numbers_lead": (

@@ -154,22 +154,9 @@ def _with_silence(table: pd.DataFrame, log: OrderLog, models: Models, lang: Lang
     columns = ["p_silent", *(f"reason_{rank}" for rank in range(1, REASONS + 1))]
     if models.silence is None:
         return table.assign(**dict.fromkeys(columns, pd.Series(np.nan, index=table.index)))
-    told = _collected(models.silence.reasons(log, as_of=day_text(models.as_of), k=REASONS_ASKED, lang=lang))
     # Reasons for the risk are what pushes it up; what holds it down is in the model's own table of reasons.
-    rank = pd.to_numeric(told["reason_rank"], errors="coerce")
-    pushing = told[rank.notna() & (told["driver"] != "other") & (told["contribution_pp"] > 0)].assign(rank=rank)
-    pushing = pushing.assign(place=pushing.sort_values("rank").groupby("user_id").cumcount() + 1)
-    wide = pushing[pushing["place"] <= REASONS].pivot(index="user_id", columns="place", values="sentence")
-    wide.columns = pd.Index([f"reason_{place}" for place in wide.columns])
-    wide = (
-        wide.reindex(told["user_id"].unique())
-        .rename_axis("user_id")
-        .join(told.groupby("user_id")["p_silent"].first())
-        .reset_index()
-    )
-    merged = table.merge(wide, on="user_id", how="left", validate="1:1")
-    merged = merged.assign(**{name: np.nan for name in columns if name not in merged.columns})
-    return merged[[*table.columns, *columns]]
+    told = models.silence._pushing(log, as_of=day_text(models.as_of), k=REASONS, among=REASONS_ASKED, lang=lang)
+    return table.merge(told[["user_id", *columns]], on="user_id", how="left", validate="1:1")
 
 
 def _for_policy(table: pd.DataFrame, log: OrderLog, day: int) -> pd.DataFrame:
