@@ -77,3 +77,23 @@ def test_no_public_name_hides_behind_its_module(page: Path) -> None:
         public = importlib.import_module(f"commlife.{page.stem}").__all__
         hidden = {f"commlife.{page.stem}.{name}.{name}" for name in public if (room / f"{name}.py").exists()}
         assert hidden <= told
+
+
+def test_every_how_to_is_on_their_first_page_under_its_own_title() -> None:
+    first = (ROOT / "docs" / "how-to" / "index.md").read_text(encoding="utf-8")
+    titles = dict(re.findall(r"\[([^\]]+)\]\(([\w-]+\.md)\)", first))
+    linked = {page: title for title, page in titles.items()}
+    nav = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    for page in (ROOT / "docs" / "how-to").glob("*.md"):
+        if page.name != "index.md":
+            title = page.read_text(encoding="utf-8").partition("\n")[0].removeprefix("# ")
+            assert linked[page.name] == title
+            assert f"{title}: how-to/{page.name}" in nav or f'"{title}": how-to/{page.name}' in nav
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs" / "how-to").glob("*.md")), ids=lambda page: page.stem)
+def test_a_how_to_says_what_to_do_and_where_it_ends(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    if page.stem != "index":
+        assert re.search(r"^## What it cannot (tell|do)", text, flags=re.MULTILINE)
+        assert re.search(r"^See also: ", text, flags=re.MULTILINE)
