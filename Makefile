@@ -7,7 +7,7 @@ JOBS   ?= 2
 
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help demo test test-engines test-floors bench-scale nightly quick mutation mutation-quick lint types layers docs notebooks bench bench-basket api artefacts changelog clean
+.PHONY: help demo test test-engines test-floors bench-scale nightly quick mutation mutation-quick lint types layers docs notebooks bench bench-basket api fuzz artefacts changelog clean
 
 help:
 	@echo "make demo       the weekly page from real data: users.parquet and report.html in $(OUT)/"
@@ -19,6 +19,7 @@ help:
 	@echo "make lint       ruff, import-linter        make types   mypy, pyright --verifytypes"
 	@echo "make docs       build the site, strict     make bench   ratios against peers, in one run"
 	@echo "make api        names, breaks with the last release, JSON schemas and columns of frames against what is kept"
+	@echo "make fuzz       Atheris over from_frame, from_csv, JSON and the command line, FUZZ=300 seconds each"
 	@echo "make artefacts  build the wheel and the sdist, look into them, run tests against the installed wheel"
 
 # One stamp for each set of packages: `make demo` on a fresh machine does not wait for the linters.
@@ -119,6 +120,13 @@ api: $(VENV)/.dev
 	$(BIN)/python tests/api/snapshot.py --check
 	$(BIN)/python tests/api/breaking.py
 	$(BIN)/python tests/api/shapes.py --check
+
+# Atheris over the boundary, FUZZ seconds a target; what it finds goes into fuzz/corpus, which the tests replay.
+FUZZ ?= 300
+fuzz: $(VENV)/.dev
+	$(BIN)/python -m pip install --quiet --group fuzz
+	@for target in from_frame from_csv from_json command_line; do \
+		echo "== $$target"; $(BIN)/python fuzz/run.py $$target --seconds $(FUZZ) || exit 1; done
 
 bench: $(VENV)/.bench
 	@for script in bench/bench_*.py; do echo "== $$script"; OMP_NUM_THREADS=1 $(BIN)/python $$script || exit 1; done

@@ -86,10 +86,17 @@ class Forest:
         """
         import xgboost
 
+        # XGBoost ends the process on an empty text.
+        if raw[:2] != b"{L":
+            raise PersistenceError(
+                "the trees cannot be read: they are not in XGBoost's UBJ format. Save the model again."
+            )
         try:
             booster = xgboost.Booster({"nthread": n_jobs}, model_file=bytearray(raw))
         except xgboost.core.XGBoostError as error:
-            raise PersistenceError(f"the trees cannot be read: {str(error).splitlines()[0]:.200}") from None
+            raise PersistenceError(
+                f"the trees cannot be read: {str(error).splitlines()[0]:.200}. Save the model again."
+            ) from None
         if tuple(booster.feature_names or ()) != names or booster.num_boosted_rounds() != rounds:
             raise PersistenceError(
                 f"the trees know {booster.num_features()} features in {booster.num_boosted_rounds()} rounds, the state "

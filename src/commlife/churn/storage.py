@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from commlife._model import FittedOn, library_version
+from commlife.churn.calibration import AffineMap
 from commlife.churn.holdout import Holdout
 from commlife.errors import ConfigError, PersistenceError
 
@@ -99,7 +100,7 @@ def load(folder: str | Path) -> Any:
         raise PersistenceError(f"{source}: the manifest lacks {STATE} or {TREES}.")
     try:
         return _model(_object(files[STATE]), files)
-    except (KeyError, TypeError, ValueError, AttributeError, ConfigError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError, ConfigError) as error:
         raise PersistenceError(f"{source / STATE}: the state is damaged: {error!s:.200}.") from None
 
 
@@ -151,6 +152,8 @@ def _frame(frame: pd.DataFrame) -> dict[str, Any]:
 
 
 def _unframe(told: dict[str, Any]) -> pd.DataFrame:
+    if not all(cell is None or isinstance(cell, (str, float, int)) for column in told.values() for cell in column):
+        raise ValueError("a cell of a table is neither a number nor a text")
     holed = {name: _floats(column) if None in column else column for name, column in told.items()}
     return pd.DataFrame(holed)
 
@@ -186,6 +189,14 @@ def _state(model: FittedSilenceModel) -> dict[str, Any]:
     }
 
 
+def _affine(told: dict[str, Any]) -> AffineMap:
+    """Two finite numbers and the name of their source."""
+    intercept, slope = (float(told[name]) for name in ("intercept", "slope"))
+    if not np.isfinite([intercept, slope]).all():
+        raise ValueError("a calibration is two finite numbers")
+    return AffineMap(intercept, slope, str(told["source"]))
+
+
 def _holdout(state: dict[str, Any]) -> Holdout:
     """Bins of the test snapshot; the first format held tenths alone."""
     if "holdout" in state:
@@ -196,7 +207,6 @@ def _holdout(state: dict[str, Any]) -> Holdout:
 
 
 def _model(state: dict[str, Any], files: dict[str, bytes]) -> Any:
-    from commlife.churn.calibration import AffineMap
     from commlife.churn.catalogue import Feature
     from commlife.churn.drivers import Refit
     from commlife.churn.evaluation import Evaluation
@@ -217,9 +227,9 @@ def _model(state: dict[str, Any], files: dict[str, bytes]) -> Any:
         fitted_on=FittedOn(**state["fitted_on"]),
         features=features,
         forest=Forest.from_bytes(files[TREES], names, spec.n_trees, spec.n_jobs),
-        calibration=AffineMap(**state["calibration"]),
+        calibration=_affine(state["calibration"]),
         committee=tuple(
-            Refit(Forest.from_bytes(files[_refit_name(k)], names, spec.n_trees, spec.n_jobs), AffineMap(**line))
+            Refit(Forest.from_bytes(files[_refit_name(k)], names, spec.n_trees, spec.n_jobs), _affine(line))
             for k, line in enumerate(state["refits"])
         ),
         committee_scale=float(state["committee_scale"]),

@@ -289,9 +289,11 @@ class FittedCouponResponse(Fitted):
                 raise ValueError(f"the crossed codes of {left!r} and {right!r} are distinct, and codes of them")
         if not all(map(math.isfinite, self.platt)):
             raise ValueError("the calibration is two finite numbers")
-        told = {(row.get("model"), row.get("metric")): row.get("value") for row in self.quality}
+        if any(set(row) != {"model", "metric", "value"} for row in self.quality):
+            raise ValueError("each entry of quality has a model, a metric and a value")
+        told = {(row["model"], row["metric"]): row["value"] for row in self.quality}
         # JSON has no NaN: the figure of a model that nobody could judge comes back as that word.
-        if not all(isinstance(told.get(key), float) or told.get(key) == "NaN" for key in _SHOWN):
+        if not set(_SHOWN) <= set(told) or not all(isinstance(v, float) or v == "NaN" for v in told.values()):
             raise ValueError("quality lacks the figures by which the model is judged")
         self._booster()
         return self

@@ -15,7 +15,9 @@ import pandas as pd
 from commlife._model import library_version
 from commlife.cohorts import CohortQuestion
 from commlife.errors import CommlifeError, ConfigError, EngineError, PersistenceError
-from commlife.orders.calendar import day_number
+from commlife.orders._arguments import check_zone
+from commlife.orders.calendar import FIRST_DAY, LAST_DAY, day_number
+from commlife.orders.money import check_digits
 from commlife.segments import Lifecycle
 from commlife.state._lines import Shop, Users
 from commlife.state._sums import CohortSums, LifecycleSums
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["load", "save"]
 
 MANIFEST, FORMAT = "manifest.json", 1
+_LARGEST_MANIFEST = 10_000_000
 _TABLES = {"lifecycle": ("cells", "refunds", "users"), "cohorts": ("sizes", "counts")}
 
 
@@ -85,7 +88,7 @@ def load(folder: Path) -> LogState:
     try:
         files = {Path(name).stem: _table(folder, name, measured) for name, measured in told["files"].items()}
         return _state(told, files)
-    except (CommlifeError, KeyError, TypeError, ValueError, AttributeError, OSError, pa.ArrowException) as error:
+    except (CommlifeError, LookupError, TypeError, ValueError, AttributeError, OSError, pa.ArrowException) as error:
         if isinstance(error, PersistenceError):
             raise
         raise PersistenceError(f"{folder} holds a damaged state: {error!s:.300}.") from None
@@ -94,10 +97,14 @@ def load(folder: Path) -> LogState:
 def _manifest(folder: Path) -> dict[str, Any]:
     path = folder / MANIFEST
     try:
+        if path.stat().st_size > _LARGEST_MANIFEST:
+            raise PersistenceError(f"{path} is larger than any manifest. Give the folder that LogState.save wrote.")
         told = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise PersistenceError(f"{path} cannot be read: {error.strerror}.") from None
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        raise PersistenceError(
+            f"{path} cannot be read: {error.strerror}. Give the folder that LogState.save wrote."
+        ) from None
+    except (ValueError, RecursionError) as error:  # no UTF-8, no JSON, or integers of endless digits
         raise PersistenceError(f"{path} is no manifest: {error!s:.200}.") from None
     if not isinstance(told, dict) or told.get("kind") != "LogState" or not isinstance(told.get("files"), dict):
         raise PersistenceError(f"{path} is not the manifest of a LogState.")
@@ -133,21 +140,28 @@ def _state(told: dict[str, Any], files: dict[str, pd.DataFrame]) -> LogState:
             )
     segments = [files[name] for name in sorted(files) if name.startswith("lines_")]
     day_number(told["as_of"])
+    check_zone(told["timezone"])
     for segment in segments:
         if len(segment) and bool((np.diff(segment["user"].to_numpy()) < 0).any()):
             raise ConfigError("the short lines are not in the order of their users")
     return LogState(
         as_of=told["as_of"],
-        _shop=Shop(tuple(told["columns"]), told["timezone"], int(told["digits"])),
+        _shop=Shop(tuple(told["columns"]), told["timezone"], check_digits(told["digits"])),
         _users=Users(pd.Index(files["users"]["user_id"])),
         _segments=tuple(segments),
         _facts=files["facts"],
         _sums=tuple(sums),
-        _first=int(told["first"]),
-        _seen_from=int(told["seen_from"]),
+        _first=_whole(told["first"], FIRST_DAY, LAST_DAY),
+        _seen_from=_whole(told["seen_from"], FIRST_DAY, LAST_DAY),
         _told_first=bool(told["told_first"]),
-        _until=None if told["until"] is None else int(told["until"]),
+        _until=None if told["until"] is None else _whole(told["until"], FIRST_DAY, LAST_DAY),
     )
+
+
+def _whole(value: Any, least: int, most: int) -> int:
+    if type(value) is not int or not least <= value <= most:
+        raise ValueError(f"{value!r:.40} is no whole number from {least} to {most}")
+    return value
 
 
 def _measured(path: Path) -> dict[str, Any]:
