@@ -79,7 +79,7 @@ def find_itemsets(
         pass
     about = ""
     if baskets.weight is None:
-        job = _job(baskets, min_count, required)
+        job = _job(baskets, min_count, required, baskets.supports())
         size = max(limit, estimated_size(_matrix(baskets, job), min_count, max_len, job.n_first))
         about = f" (about {float(f'{size:.1g}'):,.0f} by random descents)"
     total = baskets.n if baskets.weight is None else int(baskets.weight.sum())
@@ -136,15 +136,19 @@ def search(
     baskets: Baskets, min_count: int, max_len: int | None, limit: int, algorithm: str, required: tuple[int, ...] = ()
 ) -> tuple[Trie, Literal["compiled", "numpy"]]:
     """As :func:`find_itemsets`, but lets :class:`OverLimitError` through."""
-    job = _job(baskets, min_count, required)
+    ran: Literal["compiled", "numpy"]
+    ran = "compiled" if algorithm == "compiled" or (algorithm == "auto" and _COMPILED in sys.modules) else "numpy"
+    if baskets.weight is not None:
+        ran = "numpy"
+    if ran == "compiled" and not has_compiler():
+        raise ConfigError("algorithm='compiled' needs numba, which is not installed. Use algorithm='auto'.")
+    job = _job(baskets, min_count, required, _supports(baskets, ran))
     n_items = job.by_rank.size
     most = min(max_len or n_items, n_items)
     if job.n_first > limit:
         raise OverLimitError
-    ran: Literal["compiled", "numpy"]
-    ran = "compiled" if algorithm == "compiled" or (algorithm == "auto" and _COMPILED in sys.modules) else "numpy"
-    if baskets.weight is not None or most <= 1:
-        ran = "numpy"
+    if most <= 1 and baskets.weight is None:
+        return _single_items(job), ran
     if ran == "numpy":
         bounded = algorithm == "auto" and baskets.weight is None and has_compiler()
         try:
@@ -156,13 +160,31 @@ def search(
     return Trie(trie.parent, job.by_rank[trie.item], trie.count, trie.weight), ran
 
 
+def _supports(baskets: Baskets, ran: str) -> NDArray[np.int64]:
+    """Number of baskets of each item, or their weight, as the miner that runs counts the fastest."""
+    if ran == "numpy":
+        return baskets.supports()
+    from commlife.basket import _inverted
+
+    counts: NDArray[np.int64] = _inverted.count_items(baskets.indices, len(baskets.items))
+    return counts
+
+
+def _single_items(job: _Job) -> Trie:
+    """The itemsets of one item: their counts are known."""
+    return Trie(
+        np.full(job.n_first, -1, dtype=np.int32),
+        job.by_rank[: job.n_first],
+        job.support[: job.n_first].astype(np.int32),
+    )
+
+
 def has_compiler() -> bool:
     """Whether numba is installed."""
     return importlib.util.find_spec("numba") is not None
 
 
-def _job(baskets: Baskets, min_count: int, required: tuple[int, ...]) -> _Job:
-    support = baskets.supports()
+def _job(baskets: Baskets, min_count: int, required: tuple[int, ...], support: NDArray[np.int64]) -> _Job:
     frequent = np.flatnonzero(support >= min_count)
     free = np.ones(support.size, dtype=bool)
     free[list(required)] = False
@@ -204,8 +226,6 @@ def _run_numpy(baskets: Baskets, job: _Job, min_count: int, max_len: int, limit:
 
 
 def _run_compiled(baskets: Baskets, job: _Job, min_count: int, max_len: int, limit: int) -> Trie:
-    if not has_compiler():
-        raise ConfigError("algorithm='compiled' needs numba, which is not installed. Use algorithm='auto'.")
     from commlife.basket import _compiled, _descent, _inverted
 
     support = job.support
