@@ -168,6 +168,37 @@ def test_everything_closes(seed, n, sizes, grouped):
         pd.testing.assert_frame_equal(life.growth, same)
 
 
+def test_four_weeks_of_four_users_by_hand(engine):
+    """ann buys every week; ben is away for two weeks and comes back; cat and dan stop, and dan gives something back."""
+    spent = {
+        "ann": {1: 10.0, 2: 6.0, 3: 6.0, 4: 9.0},
+        "ben": {1: 8.0, 4: 5.0},
+        "cat": {2: 4.0, 3: 7.0},
+        "dan": {3: 5.0, 4: -2.0},
+    }
+    rows = [(user, 7 * week - 3, paid) for user, weeks in spent.items() for week, paid in weeks.items()]
+    frame = pd.DataFrame(rows, columns=["u", "t", "m"])
+    frame["t"] = pd.Timestamp("2025-01-01") + pd.to_timedelta(frame["t"], unit="D")
+    log = cl.OrderLog.from_frame(
+        engine(frame), user_id="u", ordered_at="t", amount="m", observed_from="2025-01-01", observed_until="2025-01-29"
+    )
+    growth = growth_accounting(log, as_of="2025-01-29", period="7D")
+    wanted = {
+        "active_users": [2, 2, 3, 2], "new": [2, 1, 1, 0], "retained": [0, 1, 2, 1], "returned": [0, 0, 0, 1],
+        "lapsed": [0, 1, 0, 2], "quick_ratio": [None, 1.0, None, 0.5], "revenue": [18.0, 10.0, 18.0, 12.0],
+        "revenue_new": [18.0, 4.0, 5.0, 0.0], "revenue_returned": [0.0, 0.0, 0.0, 5.0],
+        "revenue_expansion": [0.0, 0.0, 3.0, 3.0], "revenue_contraction": [0.0, 4.0, 0.0, 2.0],
+        "revenue_lapsed": [0.0, 8.0, 0.0, 12.0],
+    }  # fmt: skip
+    told = growth.drop(columns="period").astype(object).where(growth.drop(columns="period").notna(), None)
+    assert told.to_dict("list") == wanted
+    life = Lifecycle(period="7D", silent_after=1, churned_after=2).fit(log, as_of="2025-01-29")
+    wide = life.counts.pivot_table(index="state", columns="period", values="users", aggfunc="sum")
+    assert {state: wide.loc[state].tolist() for state in ("active", "silent", "churned")} == {
+        "active": [0, 1, 2, 1], "silent": [0, 1, 0, 2], "churned": [0, 0, 1, 0],
+    }  # fmt: skip
+
+
 def test_groups_add_up_to_the_whole():
     frame = export(3, 200)
     whole = Lifecycle(washout="14D").fit(make_log(frame), as_of=AS_OF)

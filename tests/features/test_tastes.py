@@ -6,7 +6,13 @@ import pandas as pd
 
 import commlife as cl
 from commlife._engine import collect
-from commlife.features.tastes import bought_categories, favourite_category, price_band
+from commlife.features.tastes import (
+    bought_categories,
+    discounted_lines,
+    favourite_category,
+    price_band,
+    priced_lines,
+)
 
 ROWS = pd.DataFrame(
     [
@@ -39,6 +45,41 @@ def test_a_price_band_compares_like_with_like(engine):
     log = cl.OrderLog.from_frame(engine(ROWS), **NAMES)
     # veg lines cost 4 on average, fruit 8.33, tea 27.5.
     assert by_user(price_band(log, 20_200), "price_band") == {"ann": "low", "bob": "high", "cat": "middle"}
+
+
+def test_a_usual_price_is_that_of_the_category_and_the_quantity(engine):
+    """rice: 10 + 14 for 1 + 3 units is 6 a unit; milk: 5 a line. List prices are asked, paid ones where there is none."""
+    rows = pd.DataFrame(
+        [
+            ("ann", "rice", 9.0, 10.0, 1.0), ("ben", "rice", 14.0, None, 3.0), ("ann", "milk", 4.0, 6.0, None),
+            ("ben", "milk", 4.0, 4.0, -2.0), ("ann", None, 7.0, 7.0, 1.0), ("ben", "rice", -3.0, 9.0, 1.0),
+        ],
+        columns=["user_id", "category", "amount", "list_amount", "quantity"],
+    ).assign(ordered_at="2025-01-01")  # fmt: skip
+    log = cl.OrderLog.from_frame(engine(rows), **{name: name for name in rows.columns})
+    lines = collect(priced_lines(log, 20_200)).sort_values(["user_id", "paid"])
+    assert lines[["user_id", "paid", "usual"]].to_numpy().tolist() == [
+        ["ann", 600, 500], ["ann", 1000, 600], ["ben", 400, 500], ["ben", 1400, 1800],
+    ]  # fmt: skip
+
+
+def test_lines_at_a_discount_are_those_that_say_so(engine):
+    """Below the list price, with money taken off, or with a coupon: any of them; refunds are no purchases."""
+    rows = pd.DataFrame(
+        [
+            ("list", 9.0, 10.0, 0.0, None), ("off", 9.0, 9.0, 1.0, None), ("coupon", 9.0, 9.0, 0.0, "C1"),
+            ("plain", 9.0, 9.0, 0.0, None), ("unknown", 9.0, None, None, None), ("back", -9.0, 10.0, 1.0, "C1"),
+        ],
+        columns=["user_id", "amount", "list_amount", "discount", "coupon_id"],
+    ).assign(ordered_at="2025-01-01")  # fmt: skip
+    log = cl.OrderLog.from_frame(engine(rows), **{name: name for name in rows.columns})
+    plan = discounted_lines(log, 20_200)
+    assert plan is not None
+    table = collect(plan)
+    assert table.set_index("user_id")["hits"].to_dict() == {"list": 1, "off": 1, "coupon": 1, "plain": 0, "unknown": 0}
+    assert (table["of"] == 1).all()
+    bare = cl.OrderLog.from_frame(ROWS, **NAMES)
+    assert discounted_lines(bare, 20_200) is None
 
 
 def test_without_orders_and_categories(engine):
