@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import sys
-
 import pandas as pd
 import pytest
 
 import commlife as cl
 import every_call
 
-pyspark_sql = pytest.importorskip("pyspark.sql", reason="make test-engines installs it")
 # PySpark warns of each pandas that is newer than itself.
 pytestmark = pytest.mark.filterwarnings(
     "ignore::FutureWarning", "ignore::ResourceWarning", "ignore::DeprecationWarning", "ignore::UserWarning:pyspark"
@@ -20,43 +16,11 @@ pytestmark = pytest.mark.filterwarnings(
 LOGS: dict[str, tuple[cl.OrderLog, cl.OrderLog, every_call.Export]] = {}
 
 
-@pytest.fixture(scope="module")
-def spark():
-    os.environ["PYSPARK_PYTHON"] = sys.executable
-    builder = pyspark_sql.SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false")
-    session = (
-        builder.config("spark.sql.shuffle.partitions", "2")
-        .config("spark.sql.session.timeZone", "UTC")
-        .config("spark.driver.memory", "3g")
-        .getOrCreate()
-    )
-    yield session
-    session.stop()
-
-
-def spark_frame(spark, export: every_call.Export):
-    """Rows with TIMESTAMP_NTZ for naive times, TIMESTAMP for instants."""
-    frame = export.frame
-    at = export.columns["ordered_at"]
-    rows = frame.astype(object).where(frame.notna(), None).to_dict("records")
-    types = pyspark_sql.types
-    kinds = {"i": types.LongType(), "f": types.DoubleType(), "M": types.TimestampNTZType()}
-    fields = []
-    for name in frame.columns:
-        kind = kinds.get(frame[name].dtype.kind, types.StringType())
-        if name == at and frame[name].dt.tz is not None:
-            kind = types.TimestampType()
-        fields.append(types.StructField(name, kind))
-    for row in rows:
-        row[at] = row[at].to_pydatetime()
-    return spark.createDataFrame(rows, types.StructType(fields))
-
-
 def logs(spark, name: str) -> tuple[cl.OrderLog, cl.OrderLog, every_call.Export]:
     """An export on Spark and on pandas."""
     if name not in LOGS:
         export = every_call.EXPORTS[name]()
-        LOGS[name] = export.log(spark_frame(spark, export)), export.log(export.frame), export
+        LOGS[name] = export.log(every_call.spark_table(spark, export.frame)), export.log(export.frame), export
     return LOGS[name]
 
 

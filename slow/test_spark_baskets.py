@@ -2,31 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import sys
-
 import pandas as pd
 import pytest
 
 import commlife as cl
+import every_call
 from commlife.errors import ConfigError, EngineError
 
-pyspark_sql = pytest.importorskip("pyspark.sql", reason="make test-engines installs it")
 pytestmark = pytest.mark.filterwarnings(
     "ignore::FutureWarning", "ignore::ResourceWarning", "ignore::DeprecationWarning"
 )
-
-
-@pytest.fixture(scope="module")
-def spark():
-    os.environ["PYSPARK_PYTHON"] = sys.executable
-    builder = pyspark_sql.SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false")
-    settings = {"spark.sql.shuffle.partitions": "2", "spark.sql.session.timeZone": "UTC", "spark.driver.memory": "3g"}
-    for name, value in settings.items():
-        builder = builder.config(name, value)
-    session = builder.getOrCreate()
-    yield session
-    session.stop()
 
 
 @pytest.fixture(scope="module")
@@ -39,12 +24,7 @@ def frame():
 def logs(spark, frame):
     names = {name: name for name in frame.columns}
     plain = frame.assign(ordered_at=pd.to_datetime(frame["ordered_at"]).astype("datetime64[ns]"))
-    types = pyspark_sql.types
-    kinds = {"i": types.LongType(), "f": types.DoubleType(), "M": types.TimestampNTZType()}
-    fields = [types.StructField(name, kinds.get(plain[name].dtype.kind, types.StringType())) for name in names]
-    rows = [tuple(row) for row in plain.astype(object).itertuples(index=False)]
-    rows = [tuple(v.to_pydatetime() if isinstance(v, pd.Timestamp) else v for v in row) for row in rows]
-    there = spark.createDataFrame(rows, types.StructType(fields))
+    there = every_call.spark_table(spark, plain)
     return tuple(cl.OrderLog.from_frame(each, **names) for each in (plain, there))
 
 

@@ -10,11 +10,11 @@ from pathlib import Path
 import commlife as cl
 
 
-def fit(folder: Path) -> None:
+def fit(folder: Path, *, n_users: int = 1_000) -> None:
     """Write the fitted objects into a folder."""
     warnings.simplefilter("ignore", cl.CommlifeWarning)
     folder.mkdir(parents=True, exist_ok=True)
-    community = cl.datasets.make_community(n_users=1_000, seed=1)
+    community = cl.datasets.make_community(n_users=n_users, seed=1)
     log, as_of = community.log, community.as_of
     (folder / "rfm.json").write_text(cl.RFM().fit(log, as_of=as_of).to_json(), encoding="utf-8")
     cl.SilenceModel().fit(log, as_of=as_of).save(folder / "silence")

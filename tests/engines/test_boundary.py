@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import commlife as cl
+import every_call
 from commlife import _engine
 from commlife._engine import frames
 
@@ -85,3 +86,50 @@ def test_a_large_plan_is_left_to_the_engine(monkeypatch):
     pd.testing.assert_frame_equal(cl.growth_accounting(large, as_of="2025-02-01"), wanted)
     table, small = (cl.cohort_table(each, as_of="2025-02-01").to_frame() for each in (large, log))
     pd.testing.assert_frame_equal(table, small)
+
+
+@pytest.fixture(scope="module")
+def many_users():
+    export = every_call.EXPORTS["fallen_retention"]()
+    return export, export.log(duckdb.connect().from_df(export.frame))
+
+
+@pytest.mark.parametrize(
+    "call",
+    ["features", "rfm", "lifecycle", "indices", "calls", "cohorts", "metrics", "revenue", "state", "tags", "panel"],
+)
+def test_nothing_as_long_as_the_users_is_brought_here_untold(call, many_users, monkeypatch, caplog):
+    """A table that was taken for a small one and grows with the users would be told as a warning."""
+    export, log = many_users
+    monkeypatch.setattr(frames, "MOST_SMALL", log.n_users // 2)
+    with caplog.at_level(logging.INFO, logger="commlife"):
+        every_call.ask(call, log, export)
+    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
+def test_a_small_table_that_is_none_is_told(caplog, monkeypatch):
+    monkeypatch.setattr(frames, "MOST_SMALL", 2)
+    with caplog.at_level(logging.WARNING, logger="commlife"):
+        assert len(_engine.collect(_engine.from_host(duckdb.connect().from_df(FRAME)))) == 3
+    assert [record.getMessage() for record in caplog.records] == [
+        "a table of 3 rows of DuckDB was brought into this process"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("call", "ask"),
+    [
+        (r"counting baskets", lambda log: cl.frequent_itemsets(log, as_of="2025-02-01", level="item_id", min_count=1)),
+        (r"BetaGeo", lambda log: cl.BetaGeo().fit(log, as_of="2025-02-01")),
+        (r"RFM\.fit", lambda log: cl.RFM(n_bins=2).fit(log, as_of="2025-02-01")),
+        (r"clean\(winsorize_amount", lambda log: log.clean(cl.CleaningRules(winsorize_amount=0.9))),
+        (r"LogState", lambda log: cl.LogState.start(log, as_of="2025-02-01")),
+        (r"funnel", lambda log: cl.funnel(log, steps=["first_order", "order"], as_of="2025-02-01")),
+    ],
+)
+def test_each_step_that_cannot_stay_names_itself_the_engine_and_the_way_out(call, ask, monkeypatch):
+    monkeypatch.setattr(frames, "MOST_COLLECTED", 0)
+    frame = FRAME.assign(item_id=["x", "y", "x"])
+    log = cl.OrderLog.from_frame(duckdb.connect().from_df(frame), **NAMES, item_id="item_id")
+    with pytest.raises(cl.EngineError, match=rf"(?s){call}.*rows of DuckDB here.*\. [A-Z]"):
+        ask(log)

@@ -1,6 +1,7 @@
 """The boundary to every kind of frame: what differs between engines is here, and nowhere else."""
 
 from commlife._engine.cells import first_and_whole, sums_by_cell
+from commlife._engine.firsts import at_first
 from commlife._engine.frames import (
     EAGER,
     bounded,
@@ -9,6 +10,7 @@ from commlife._engine.frames import (
     count_rows,
     frame_like,
     from_host,
+    hold_lines,
     is_eager,
     is_sorted,
     lazy_like,
@@ -32,6 +34,7 @@ __all__ = [
     "SPREAD",
     "add_day",
     "add_local_microsecond",
+    "at_first",
     "bounded",
     "collect",
     "collect_rows",
@@ -39,6 +42,7 @@ __all__ = [
     "first_and_whole",
     "frame_like",
     "from_host",
+    "hold_lines",
     "is_eager",
     "is_sorted",
     "lazy_like",

@@ -47,6 +47,12 @@ def first_and_whole(cells: nw.LazyFrame[Any], *, by: str, index: str, value: str
             worth.sort_by(at).first().alias("at_first"),
         )
         return nw.from_native(users)
+    if cells.implementation is nw.Implementation.PYSPARK:
+        from pyspark.sql import functions as sql
+
+        aggregates = [sql.min(index).alias("first"), sql.max(index).alias("last"), sql.count("*").alias("cells")]
+        aggregates += [sql.sum(value).alias("whole"), sql.min_by(value, index).alias("at_first")]
+        return nw.from_native(native.groupBy(by).agg(*aggregates))
     # Used twice: computed once.
     cells = settle(cells, rows=rows)
     users = cells.group_by(by).agg(

@@ -24,6 +24,7 @@ __all__ = [
     "count_rows",
     "frame_like",
     "from_host",
+    "hold_lines",
     "is_eager",
     "is_sorted",
     "lazy_like",
@@ -192,6 +193,14 @@ def settle(frame: nw.LazyFrame[Any], *, rows: int = 0, for_now: bool = False) ->
     return frame
 
 
+def hold_lines(frame: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+    """The lines of a log, which every call begins with: Spark keeps them (in memory, then on disk) once they are read.
+
+    Other engines read them again, column by column, at little cost; they would hold them in this process.
+    """
+    return settle(frame) if frame.implementation is nw.Implementation.PYSPARK else frame
+
+
 def _held_by_spark(native: Any) -> Any:
     """A Spark plan whose rows are kept once computed, and whose steps so far are never planned again.
 
@@ -216,8 +225,20 @@ def count_rows(frame: nw.LazyFrame[Any]) -> int:
     return int(frame.select(nw.len()).collect().item())
 
 
+#: A table of more rows than this is none that a lazy engine should give up in silence.
+MOST_SMALL = 1_000_000
+
+
 def collect(frame: nw.LazyFrame[Any] | nw.DataFrame[Any]) -> pd.DataFrame:
     """A small result as pandas: whole numbers as int64, text as pandas' own text, the same from each engine."""
+    table = _as_pandas(frame)
+    kind = frame.implementation
+    if len(table) > MOST_SMALL and kind not in EAGER:
+        _log.warning("a table of %d rows of %s was brought into this process", len(table), KINDS.get(kind, str(kind)))
+    return table
+
+
+def _as_pandas(frame: nw.LazyFrame[Any] | nw.DataFrame[Any]) -> pd.DataFrame:
     schema = frame.collect_schema()
     casts = [nw.col(name).cast(nw.Int64) for name, dtype in schema.items() if dtype.is_integer() and dtype != nw.Int64]
     casts += [nw.col(name).cast(nw.Float64) for name, dtype in schema.items() if isinstance(dtype, nw.Decimal)]
@@ -225,8 +246,8 @@ def collect(frame: nw.LazyFrame[Any] | nw.DataFrame[Any]) -> pd.DataFrame:
         frame = frame.with_columns(*casts)
     eager = frame.collect() if isinstance(frame, nw.LazyFrame) else frame
     if eager.implementation is nw.Implementation.PANDAS:
-        table: pd.DataFrame = nw.to_native(eager).reset_index(drop=True)
-        return table
+        there: pd.DataFrame = nw.to_native(eager).reset_index(drop=True)
+        return there
     # Through NumPy and not Arrow: it asks for no further package and lands on pandas' own dtypes.
     return pd.DataFrame({name: _writable(eager[name].to_numpy()) for name in eager.columns})
 
@@ -244,7 +265,7 @@ def collect_rows(
     Raises:
         EngineError: If a lazy engine holds more rows than a process should take.
     """
-    return collect(bounded(frame, call=call, way_out=way_out))
+    return _as_pandas(bounded(frame, call=call, way_out=way_out))
 
 
 def bounded(

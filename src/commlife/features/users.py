@@ -18,28 +18,34 @@ if TYPE_CHECKING:
 __all__ = ["early_users", "own_attributes", "payers", "warn_if_left_truncated", "with_existing"]
 
 
+_NO_DAY = 2**40
+
+
 def payers(log: OrderLog, as_of: int) -> nw.LazyFrame[Any]:
     """One row a payer: user_id, first_day, last_day, frequency (orders that count) and spend (net, minor units).
 
     Refunds lower the spend and never count or refresh a day; a user without an order that counts is no payer.
     """
-    orders = log._orders(as_of)
-    counting = (
-        orders.filter(nw.col("counts"))
-        .group_by("user_id")
-        .agg(nw.col("day").min().alias("first_day"), nw.col("day").max().alias("last_day"), nw.len().alias("frequency"))
+    day, counts = nw.col("day"), nw.col("counts")
+    # One pass: the days of orders that do not count lie beyond every other, and nobody's first or last is among them.
+    flagged = log._orders(as_of).with_columns(
+        nw.when(counts).then(day).otherwise(nw.lit(_NO_DAY)).cast(nw.Int64).alias("first_day"),
+        nw.when(counts).then(day).otherwise(nw.lit(-_NO_DAY)).cast(nw.Int64).alias("last_day"),
+        counts.cast(nw.Int64).alias("frequency"),
+        nw.col("net").alias("spend"),
     )
-    spend = orders.group_by("user_id").agg(nw.col("net").sum().alias("spend"))
     whole = ("first_day", "last_day", "frequency", "spend")
-    return counting.join(spend, on="user_id", how="inner").with_columns(nw.col(*whole).cast(nw.Int64))
+    users = flagged.group_by("user_id").agg(
+        nw.col("first_day").min(), nw.col("last_day").max(), nw.col("frequency").sum(), nw.col("spend").sum()
+    )
+    return users.with_columns(nw.col(*whole).cast(nw.Int64)).filter(nw.col("frequency") > 0)
 
 
 def own_attributes(log: OrderLog, as_of: int, *attributes: str) -> nw.LazyFrame[Any]:
     """One row a payer: the attributes of the first order that counts (at one instant, the least value)."""
     counting = log._orders(as_of, *attributes).filter(nw.col("counts"))
     first = counting.group_by("user_id").agg(nw.col("us").min().alias("first_us"))
-    of_first = counting.join(first, on="user_id", how="inner").filter(nw.col("us") == nw.col("first_us"))
-    return of_first.group_by("user_id").agg(*(nw.col(name).min() for name in attributes))
+    return _engine.at_first(counting, first, keys=("user_id",), time="us", names=attributes)
 
 
 def with_existing(users: nw.LazyFrame[Any], log: OrderLog, *, washout: Duration | None) -> nw.LazyFrame[Any]:

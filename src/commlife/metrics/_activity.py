@@ -53,7 +53,11 @@ def activity_sums(days: nw.LazyFrame[Any], asked: Asked, index: NDArray[np.int64
     apart = apart.with_columns(
         nw.when(gap > MONTH_DAYS).then(nw.lit(MONTH_DAYS)).otherwise(gap).cast(nw.Int64).alias("gap")
     )
-    rows = _engine.collect(apart.group_by(*asked.groups, "day", "gap").agg(nw.len().alias("users")))
+    rows = _engine.collect_rows(
+        apart.group_by(*asked.groups, "day", "gap").agg(nw.len().alias("users")),
+        call="business_metrics: activity",
+        way_out="Ask for fewer periods (last=), or without by.",
+    )
     group, names = np.zeros(len(rows), dtype=np.int64), pd.DataFrame(index=[0])
     if asked.by is not None:
         group = rows.groupby(asked.by, dropna=False, sort=False).ngroup().to_numpy().astype(np.int64)

@@ -79,6 +79,11 @@ def with_units(lines: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
     return lines.with_columns(signed.fill_null(0.0).alias("units"))
 
 
+def _per_user(frame: nw.LazyFrame[Any]) -> pd.DataFrame:
+    """A row a user and period: the bootstrap draws users."""
+    return _engine.collect_rows(frame, call="business_metrics", way_out="Ask for fewer periods (last=), or n_boot=0.")
+
+
 def line_sums(asked: Asked) -> pd.DataFrame:
     """Money of lines, dated by the line; lines that are not paid enter GMV alone."""
     log = asked.log
@@ -118,7 +123,8 @@ def line_sums(asked: Asked) -> pd.DataFrame:
     keys = [*asked.keys, *(["user_id"] if asked.per_user else [])]
     made = asked.indexed(lines).select(*keys, *(each.cast(nw.Int64).alias(name) for name, each in columns.items()))
     summed = made.group_by(*keys).agg(*(nw.col(name).sum() for name in columns))
-    table = _engine.collect(summed.select(*asked.keys, *(nw.col(name).cast(nw.Int64) for name in columns)))
+    told = summed.select(*asked.keys, *(nw.col(name).cast(nw.Int64) for name in columns))
+    table = _per_user(told) if asked.per_user else _engine.collect(told)
     return table if "gmv" in table else table.assign(gmv=table["paid"])
 
 
@@ -149,7 +155,9 @@ def order_sums(asked: Asked, *, units: bool, new_payers: bool) -> OrderSums:
     )
     counted = [*summed, "payers", "repeat_payers"]
     whole = _engine.collect(flagged.group_by(*asked.keys).agg(*(nw.col(name).sum() for name in counted)))
-    cells = _engine.collect(users.select(*asked.keys, *summed)) if asked.per_user else whole
+    cells = whole
+    if asked.per_user:
+        cells = _per_user(users.select(*asked.keys, *summed))
     first = [nw.col("index").min(), *([nw.col("day").min().alias("first_day")] if new_payers else [])]
     seen = _engine.settle(users.group_by(*asked.groups, "user_id").agg(*first))
     first_seen = _engine.collect(seen.group_by(*asked.keys).agg(nw.len().alias("users")))

@@ -99,8 +99,7 @@ def grouped(log: OrderLog, as_of: int, attributes: Sequence[str]) -> nw.LazyFram
     whole = _sums(marked)
     if attributes:
         earliest = whole.select(*KEYS, nw.col("us").alias("first_us"))
-        of_first = marked.join(earliest, on=list(KEYS), how="inner").filter(nw.col("us") == nw.col("first_us"))
-        chosen = of_first.group_by(*KEYS).agg(*(nw.col(name).min() for name in attributes))
+        chosen = _engine.at_first(marked, earliest, keys=KEYS, time="us", names=attributes)
         whole = whole.join(chosen, on=list(KEYS), how="left")
     return whole
 

@@ -185,6 +185,7 @@ class OrderLog:
         types: Mapping[str, Any] | None = None
         if engine is not None:
             types = _engine.pandas_types(kept.lines, engine)
+        kept = replace(kept, lines=_engine.hold_lines(kept.lines))
         if types is not None and engine is not None:
             aside = None if kept.set_aside is None else _engine.moved_to(kept.set_aside, engine)
             kept = replace(kept, lines=_engine.moved_to(kept.lines, engine), set_aside=aside)

@@ -1,0 +1,51 @@
+"""Firsts: what stands in the earliest rows of each key."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import narwhals.stable.v2 as nw
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["at_first"]
+
+
+def at_first(
+    frame: nw.LazyFrame[Any],
+    first: nw.LazyFrame[Any],
+    *,
+    keys: Sequence[str],
+    time: str,
+    names: Sequence[str],
+) -> nw.LazyFrame[Any]:
+    """One row a key: the least value of each of ``names`` (nulls last) in the rows of the key's least ``time``.
+
+    Args:
+        frame: The rows.
+        first: One row a key: the keys and ``first_<time>``, the least time. Spark finds it on its way.
+        keys: What makes a key.
+        time: The column that orders the rows.
+        names: The columns wanted.
+    """
+    if frame.implementation is nw.Implementation.PYSPARK:
+        return _on_spark(frame, keys=keys, time=time, names=names)
+    held = frame.join(first, on=list(keys), how="inner").filter(nw.col(time) == nw.col(f"first_{time}"))
+    return held.group_by(*keys).agg(*(nw.col(name).min() for name in names))
+
+
+def _on_spark(frame: nw.LazyFrame[Any], *, keys: Sequence[str], time: str, names: Sequence[str]) -> nw.LazyFrame[Any]:
+    """One shuffle: the least of (time, is null, value). A join on the time would move every row once more."""
+    from pyspark.sql import functions as sql
+
+    def quoted(name: str) -> Any:
+        return sql.col("`" + name.replace("`", "``") + "`")
+
+    leasts = [
+        sql.min(sql.struct(quoted(time).alias("t"), quoted(name).isNull().alias("n"), quoted(name).alias("v")))
+        .getField("v")
+        .alias(name)
+        for name in names
+    ]
+    return nw.from_native(nw.to_native(frame).groupBy(*(quoted(key) for key in keys)).agg(*leasts))
