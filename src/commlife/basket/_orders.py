@@ -80,7 +80,8 @@ def _nothing_returned(log: OrderLog, day: int) -> bool:
 def _lines_as_baskets(log: OrderLog, day: int, level: str) -> Baskets:
     """The baskets of a log without returns: its lines need no sums."""
     log.require(level, why=f"a basket of level={level!r}")
-    table = collect(log._lines(day).select("user_id", "order_id", nw.col(level).alias("item")))
+    lines = log._lines(day).select("user_id", "order_id", nw.col(level).alias("item"))
+    table = collect_rows(lines, call=_CALL, way_out=_WAY_OUT)
     if not len(table):
         raise InsufficientDataError.no_payers("A basket", day_text(day))
     order = _numbered(table)
