@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import shutil
 from pathlib import Path
 
@@ -23,8 +24,18 @@ def _load_runner():
 runner = _load_runner()
 
 
-def test_there_is_a_notebook() -> None:
-    assert [path.name for path in NOTEBOOKS] == ["weekly_page.ipynb"]
+def test_the_notebooks_are_there() -> None:
+    names = ["a_coupon_and_what_it_did.ipynb", "four_kinds_of_users.ipynb", "weekly_page.ipynb"]
+    assert [path.name for path in NOTEBOOKS] == names
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
+def test_what_a_notebook_shows_names_no_machine(path: Path) -> None:
+    """No folder of whoever ran it, and no link that leads nowhere."""
+    text = path.read_text(encoding="utf-8")
+    assert not re.search(r"(?<![\w.])/(?:tmp|home|root|Users|work)/", text)
+    for target in re.findall(r"\]\((\.\./docs/[^)#]+)", text):
+        assert (EXAMPLES / target).is_file(), target
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")

@@ -70,5 +70,11 @@ def written(lang: str, *, stacklevel: int = 4) -> Iterator[None]:
             ModelWarning,
             stacklevel=stacklevel,
         )
-    with mpl.rc_context({"font.family": families()}):
+    # This one setting, and not a context of all: the first figure of a notebook loads its backend in here, whose own
+    # settings have to outlive the figure, or no later one is shown.
+    before = mpl.rcParams["font.family"]
+    mpl.rcParams["font.family"] = families()
+    try:
         yield
+    finally:
+        mpl.rcParams["font.family"] = before
