@@ -115,7 +115,8 @@ def test_a_taxonomy_on_larger_data(seed, algorithm):
 
 
 @pytest.mark.parametrize(
-    "taxonomy", [{}, {"x": "y"}, {"a": "a"}, {"a": "b", "b": "a"}, {"a": ["k"]}, {"a": True}, {"a": ("k", "l")}]
+    "taxonomy",
+    [{}, {"x": "y"}, {"a": "a"}, {"a": "b", "b": "a"}, {"a": ["k"]}, {"a": True}, {"a": ("k", "l")}, None, 3],
 )
 def test_wrong_taxonomies_are_config_errors(taxonomy):
     with pytest.raises(ConfigError, match="taxonomy"):

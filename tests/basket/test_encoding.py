@@ -80,6 +80,12 @@ def test_a_matrix_is_encoded_as_its_ones(rows):
     assert as_sets(baskets_of(matrix)) == expected
     for kind in (sp.csr_matrix, sp.csc_matrix, sp.coo_matrix, sp.csr_array):
         assert as_sets(baskets_of(kind(matrix))) == expected
+    names = list("gfedcba")
+    one_hot = pd.DataFrame.sparse.from_spmatrix(sp.csr_matrix(matrix), columns=names)
+    for kind in (bool, np.int64):
+        found = baskets_of(one_hot.astype(pd.SparseDtype(kind, kind(0))))
+        assert as_sets(found) == [{names[code] for code in row} for row in expected]
+        assert found.items == sorted(names)
     stored_zeros = sp.csr_matrix(np.ones_like(matrix))
     stored_zeros.data = matrix.ravel().astype(stored_zeros.data.dtype)
     assert as_sets(baskets_of(stored_zeros)) == expected

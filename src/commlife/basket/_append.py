@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from commlife._engine import collect
-from commlife.basket._baskets import Baskets, baskets_of, sorted_labels
+from commlife.basket._baskets import Baskets, baskets_of
+from commlife.basket._codes import sorted_labels
 from commlife.basket._mining import MOST_ITEMSETS, search
 from commlife.basket._orders import dated_baskets, held_items, is_order_log, needed_day
 from commlife.basket._recount import recount

@@ -14,6 +14,8 @@ import pandas as pd
 import scipy.sparse as sp
 
 from commlife._engine import bounded
+from commlife.basket._codes import changes, codes_of_labels, codes_of_objects, plain, sorted_codes
+from commlife.basket._faults import fault_of, null_fault
 from commlife.errors import ConfigError, InsufficientDataError, SchemaError
 
 if TYPE_CHECKING:
@@ -21,12 +23,12 @@ if TYPE_CHECKING:
 
     from commlife.basket._taxonomy import Tree
 
-__all__ = ["Baskets", "baskets_of", "changes", "codes_of_labels", "encode", "encode_rows", "fault_of", "sorted_labels"]
+__all__ = ["Baskets", "baskets_of", "encode", "encode_rows"]
 
 
 _PLAIN_LISTS = frozenset({list, tuple, set, frozenset})
-#: Width of the range in which numbers are told apart by a bit each, an entry; and entries that are looked at together.
-_BITS_AN_ENTRY, _PART = 16, 1 << 15
+#: Entries that are counted together.
+_PART = 1 << 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,14 +91,6 @@ class Baskets:
         return sp.csr_matrix((ones, self.indices, self.indptr), shape=(self.n, max(1, len(self.items))))
 
 
-def fault_of(fault: str, column: str, rows: int, example: str, fix: str) -> SchemaError:
-    """A SchemaError of one fault, in words and as a frame."""
-    frame = pd.DataFrame(
-        {"fault": [fault], "column": [column], "rows": [rows], "policy": ["raise"], "example": [example], "fix": [fix]}
-    )
-    return SchemaError(f"{column}: {fault}, {rows:,} rows, first {example}. {fix}", frame)
-
-
 def baskets_of(data: Any, *, basket: str = "basket", item: str = "item") -> Baskets:
     """Encode lists of items, a long frame, or a sparse or boolean matrix.
 
@@ -111,6 +105,9 @@ def baskets_of(data: Any, *, basket: str = "basket", item: str = "item") -> Bask
     if isinstance(data, pd.DataFrame) and not data.columns.is_unique:
         name = data.columns[data.columns.duplicated()][0]
         raise fault_of("repeated_column", str(name), 2, repr(name), "Give each column its own name.")
+    if isinstance(data, pd.DataFrame) and len(data.columns) and all(map(_is_sparse, data.dtypes)):
+        one_hot: Any = data.sparse
+        return _of_sparse(one_hot.to_coo(), [plain(name) for name in data.columns])
     frame = nw.from_native(data, pass_through=True)
     if isinstance(frame, nw.DataFrame | nw.LazyFrame):
         return _of_frame(frame, basket, item)
@@ -142,7 +139,7 @@ def _of_lists(data: Iterable[Any]) -> Baskets:
         rows.append(list(row))
     indptr = np.zeros(len(rows) + 1, dtype=np.int64)
     np.cumsum(np.fromiter(map(len, rows), dtype=np.int64, count=len(rows)), out=indptr[1:])
-    codes, labels = _codes_of_objects(list(chain.from_iterable(rows)), "baskets")
+    codes, labels = codes_of_objects(list(chain.from_iterable(rows)), "baskets")
     return encode_rows(indptr, codes, labels)
 
 
@@ -151,7 +148,7 @@ def _of_frame(frame: nw.DataFrame[Any] | nw.LazyFrame[Any], basket: str, item: s
     missing = [name for name in (basket, item) if name not in names]
     if missing:
         if isinstance(frame, nw.DataFrame) and _looks_boolean(frame, basket, item):
-            return _of_dense(frame.to_numpy(), [_plain(name) for name in names])
+            return _of_dense(frame.to_numpy(), [plain(name) for name in names])
         raise SchemaError(*_missing_columns(missing, names))
     if basket == item:
         raise ConfigError(f"basket and item name the same column {item!r}. Give two.")
@@ -168,23 +165,11 @@ def _of_frame(frame: nw.DataFrame[Any] | nw.LazyFrame[Any], basket: str, item: s
     if not together:
         codes = np.repeat(codes, np.diff(begin, append=len(table)))
     if (codes < 0).any():
-        raise _null(basket, codes)
+        raise null_fault(basket, codes)
     item_codes, labels = codes_of_labels(table["item"], item)
     if together:
         return encode_rows(np.append(begin, len(table)), item_codes, labels)
     return encode(codes, item_codes, labels, len(ids))
-
-
-def changes(column: pd.Series[Any]) -> NDArray[np.bool_]:
-    """Where another value begins than in the row before: mostly far fewer values are left to be looked up."""
-    changed = np.ones(len(column), dtype=bool)
-    is_number = _is_number(column.dtype)
-    # Objects are as soon looked up as compared, and might not be comparable.
-    if len(column) > 1 and (is_number or isinstance(column.dtype, pd.StringDtype)):
-        values: Any = np.asarray(column) if is_number else column.array
-        another = values[1:] != values[:-1]
-        changed[1:] = another if isinstance(another, np.ndarray) else another.to_numpy(dtype=bool, na_value=True)
-    return changed
 
 
 def _missing_columns(missing: list[str], names: list[str]) -> tuple[str, pd.DataFrame]:
@@ -233,10 +218,10 @@ def _of_dense(matrix: NDArray[Any], labels: list[Any]) -> Baskets:
                 "Give True and False, or 1 and 0, such as `matrix > 0`; for pairs of basket and item give a frame.",
             )
     indptr = np.concatenate([[0], np.cumsum(np.count_nonzero(matrix, axis=1))])
-    return encode_rows(indptr, *_sorted_codes(np.nonzero(matrix)[1], labels, "baskets"))
+    return encode_rows(indptr, *sorted_codes(np.nonzero(matrix)[1], labels, "baskets"))
 
 
-def _of_sparse(matrix: Any) -> Baskets:
+def _of_sparse(matrix: Any, names: list[Any] | None = None) -> Baskets:
     if matrix.ndim != 2:
         raise fault_of("no_matrix", "baskets", 1, f"{matrix.ndim} dimensions", "Give baskets x items.")
     values = np.asarray(matrix.tocoo().data)
@@ -249,140 +234,17 @@ def _of_sparse(matrix: Any) -> Baskets:
             "Give True, or quantities of 0 and more.",
         )
     rows = sp.csr_matrix(matrix, copy=True)
-    labels = list(range(rows.shape[1]))
-    if (values > 0).all():
-        return encode_rows(rows.indptr, rows.indices, labels)
-    bought = rows.tocoo()
-    kept = bought.data > 0
-    return encode(bought.row[kept], bought.col[kept], labels, int(rows.shape[0]))
+    rows.data = rows.data > 0
+    rows.eliminate_zeros()
+    codes, labels = rows.indices, list(range(rows.shape[1]))
+    if names is not None:
+        codes, labels = sorted_codes(codes, names, "baskets")
+    return encode_rows(rows.indptr, codes, labels)
 
 
-def codes_of_labels(values: Any, column: str) -> tuple[NDArray[np.int32], list[Any]]:
-    """Codes of labels that ascend; nulls and booleans are faults."""
-    if _is_number(values.dtype):
-        return _codes_of_numbers(np.asarray(values), column)
-    if values.dtype == object:
-        return _codes_of_objects(values.tolist(), column)
-    codes, labels = pd.factorize(values)
-    if (codes < 0).any():
-        raise _null(column, codes)
-    return _sorted_codes(codes, [_plain(label) for label in labels], column)
-
-
-def _codes_of_numbers(numbers: NDArray[Any], column: str) -> tuple[NDArray[np.int32], list[Any]]:
-    """By counting where the numbers lie within a range that a bit each can stand for, else by hashing."""
-    if numbers.size and numbers.dtype.kind == "i":
-        low, high = int(numbers.min()), int(numbers.max())
-        if high - low < _BITS_AN_ENTRY * numbers.size:
-            return _codes_by_counting(numbers, low, high)
-    codes, found = pd.factorize(numbers)
-    if (codes < 0).any():
-        raise _null(column, codes)
-    order = np.argsort(found)
-    return _ranks(order)[codes], found[order].tolist()
-
-
-def _codes_by_counting(numbers: NDArray[Any], low: int, high: int) -> tuple[NDArray[np.int32], list[Any]]:
-    """The code of a number is how many smaller ones there are: bits before its word, and before it in the word."""
-    # A part at a time, so that what is made on the way stays in the cache.
-    parts = [slice(begin, begin + _PART) for begin in range(0, numbers.size, _PART)]
-    held = np.zeros((high - low) // 64 * 64 + 64, dtype=bool)
-    for part in parts:
-        held[numbers[part].astype(np.int64) - low] = True
-    words = np.packbits(held, bitorder="little").view(np.uint64)
-    ones = np.bitwise_count(words)
-    before = np.cumsum(ones, dtype=np.int32) - ones
-    lower = (np.uint64(1) << np.arange(64, dtype=np.uint64)) - np.uint64(1)
-    codes = np.empty(numbers.size, dtype=np.int32)
-    for part in parts:
-        place = numbers[part].astype(np.int64) - low
-        word = place >> 6
-        codes[part] = before[word] + np.bitwise_count(words[word] & lower[place & 63])
-    return codes, (np.flatnonzero(held) + low).tolist()
-
-
-def _codes_of_objects(values: list[Any], column: str) -> tuple[NDArray[np.int32], list[Any]]:
-    """By a dictionary; of equal values the first one is the label."""
-    try:
-        distinct = dict.fromkeys(values)
-    except TypeError:
-        example = next(f"{value!r:.40}" for value in values if not _is_hashable(value))
-        raise fault_of(
-            "no_item", column, 1, example, "An item is a text or a number, not a list or a dictionary."
-        ) from None
-    labels = [_plain(label) for label in distinct]
-    wrong = next((label for label in labels if isinstance(label, bool)), None)
-    if wrong is not None:
-        raise _boolean(column, values.count(wrong), wrong)
-    nulls = [label for label in distinct if _is_null(label)]
-    if nulls:
-        raise _null(column, np.array([-1 if _is_null(value) else 0 for value in values]))
-    order = _order_of(labels)
-    code_of = dict(zip(distinct, _ranks(order).tolist(), strict=True))
-    codes = np.fromiter(map(code_of.__getitem__, values), dtype=np.int32, count=len(values))
-    return codes, [labels[code] for code in order]
-
-
-def _is_null(label: Any) -> bool:
-    """Whether a label is None, NaN, NaT or NA."""
-    return label is None or label is pd.NA or bool(label != label)  # noqa: PLR0124 (so are NaN and NaT)
-
-
-def _is_hashable(value: Any) -> bool:
-    try:
-        hash(value)
-    except TypeError:
-        return False
-    return True
-
-
-def _is_number(dtype: Any) -> bool:
-    """Whether values are NumPy's own numbers, which need no look at each."""
-    return isinstance(dtype, np.dtype) and dtype.kind in "iuf"
-
-
-def _sorted_codes(codes: NDArray[Any], labels: list[Any], column: str) -> tuple[NDArray[np.int32], list[Any]]:
-    wrong = next((label for label in labels if isinstance(label, bool)), None)
-    if wrong is not None:
-        raise _boolean(column, int((codes == labels.index(wrong)).sum()), wrong)
-    order = _order_of(labels)
-    return _ranks(order)[codes], [labels[code] for code in order]
-
-
-def _boolean(column: str, rows: int, wrong: bool) -> SchemaError:  # noqa: FBT001 (a label)
-    return fault_of(
-        "boolean_item", column, rows, repr(wrong),
-        "A boolean is no item. Give a two-dimensional boolean array, or the names of what was bought.",
-    )  # fmt: skip
-
-
-def _ranks(order: Any) -> NDArray[np.int32]:
-    """The place of each label in the order."""
-    rank = np.empty(len(order), dtype=np.int32)
-    rank[order] = np.arange(len(order), dtype=np.int32)
-    return rank
-
-
-def _order_of(labels: list[Any]) -> list[int]:
-    try:
-        return sorted(range(len(labels)), key=labels.__getitem__)
-    except TypeError:  # labels of several types: by type first
-        return sorted(range(len(labels)), key=lambda code: (type(labels[code]).__name__, str(labels[code])))
-
-
-def sorted_labels(labels: list[Any]) -> list[Any]:
-    """Labels in the order in which codes are given."""
-    return [labels[code] for code in _order_of(labels)]
-
-
-def _plain(label: Any) -> Any:
-    """A NumPy scalar as Python's own."""
-    return label.item() if isinstance(label, np.generic) else label
-
-
-def _null(column: str, codes: NDArray[Any]) -> SchemaError:
-    rows = np.flatnonzero(codes < 0)
-    return fault_of("null", column, int(rows.size), f"at row {int(rows[0])}", "Drop these rows, or name what they are.")
+def _is_sparse(dtype: Any) -> bool:
+    """Whether only what is not zero is stored."""
+    return isinstance(dtype, pd.SparseDtype) and dtype.fill_value == 0
 
 
 def encode(row: NDArray[Any], code: NDArray[Any], labels: list[Any], n_baskets: int) -> Baskets:

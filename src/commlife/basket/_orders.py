@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 
 from commlife._engine import collect, collect_rows
-from commlife.basket._baskets import Baskets, changes, codes_of_labels, encode
+from commlife.basket._baskets import Baskets, encode
+from commlife.basket._codes import changes, codes_of_labels
 from commlife.errors import ConfigError, EngineError, InsufficientDataError, ModelWarning
 from commlife.orders import OrderLog
 from commlife.orders.calendar import Timestamp, day_number, day_text

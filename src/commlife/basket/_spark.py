@@ -10,7 +10,7 @@ import narwhals.stable.v2 as nw
 import numpy as np
 
 from commlife._engine import collect
-from commlife.basket._baskets import sorted_labels
+from commlife.basket._codes import sorted_labels
 from commlife.basket._orders import check_level, held_items, warn_of_nameless
 from commlife.basket._thresholds import exact_fraction, least_count
 from commlife.basket._trie import Level, canonical, trie_of

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from commlife.basket._baskets import encode, sorted_labels
+from commlife.basket._baskets import encode
+from commlife.basket._codes import sorted_labels
 from commlife.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from commlife._stats.wilson import wilson_interval
 from commlife._text.notebook import Shown
-from commlife.basket._baskets import codes_of_labels
+from commlife.basket._codes import codes_of_labels
 from commlife.basket._orders import check_log, finest_level, item_names, order_items
 from commlife.basket.itemsets import codes_of
 from commlife.errors import ConfigError

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack, overload
 
@@ -21,7 +22,7 @@ from commlife.basket.itemsets import FrequentItemsets, codes_of, set_of
 from commlife.errors import ConfigError, InsufficientDataError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from decimal import Decimal
     from fractions import Fraction
 
@@ -89,8 +90,8 @@ def frequent_itemsets(
     Args:
         baskets: Lists of items; or a long frame (pandas, Polars, PyArrow, DuckDB, ...) with one row for each basket and
             item; or a matrix of baskets x items: SciPy sparse (more than 0 is bought), a boolean or 0/1 NumPy array,
-            a pandas or Polars frame of booleans, whose columns are then the items; or an OrderLog, whose baskets are
-            the orders that count.
+            a pandas (also sparse) or Polars frame of booleans, whose columns are then the items; or an OrderLog, whose
+            baskets are the orders that count.
         min_support: Least share of the baskets, in (0, 1].
         min_count: Least number of baskets, instead of a share.
         max_len: Most items of an itemset.
@@ -151,6 +152,10 @@ def frequent_itemsets(
         2   (bakery, milk)      2
     """
     question = _Question.checked(min_support, min_count, max_len, keep, include, algorithm, max_itemsets)
+    if not isinstance(level, str | Mapping):
+        raise ConfigError(
+            f"level is 'item_id', 'category', or a taxonomy: a mapping from items to their kinds; seen {level!r:.40}."
+        )
     weighed = weight is not None or half_life is not None
     plain = by is None and isinstance(level, str) and not set_of(include, "include")
     _check_company(min_support, appendable, weighed=weighed, plain=plain)
