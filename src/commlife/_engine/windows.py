@@ -29,6 +29,8 @@ def with_previous(frame: nw.LazyFrame[Any], column: str, *, by: str | Sequence[s
     keys = [by] if isinstance(by, str) else list(by)
     if frame.implementation is nw.Implementation.DASK:
         return _with_previous_dask(frame, column, by=keys, into=into)
+    if frame.implementation is nw.Implementation.PANDAS and len(keys) == 1:
+        return nw.from_native(_pandas_previous(nw.to_native(frame), column, by=keys[0], into=into)).lazy()
     if frame.implementation in {nw.Implementation.PANDAS, nw.Implementation.PYARROW}:
         # PyArrow has no windows and pandas' grouped shift is slow: after one sort the row before is a plain shift.
         ordered = nw.from_native(nw.to_native(frame), eager_only=True).sort(*keys, column)
@@ -126,8 +128,18 @@ def with_neighbours(frame: nw.LazyFrame[Any], column: str, *, by: str, carry: st
     )
 
 
-def _pandas_neighbours(part: Any, column: str, *, by: str, carry: str) -> Any:
-    """One sort of one number a row: the key's place and the value beside it."""
+def _pandas_previous(part: Any, column: str, *, by: str, into: str) -> Any:
+    """The same for the row before alone."""
+    import numpy as np
+
+    part, places, values = _in_order(part, column, by=by)
+    before = np.full(len(values), NONE_BEFORE, dtype=np.int64)
+    before[1:] = np.where(places[1:] == places[:-1], values[:-1], NONE_BEFORE)
+    return part.assign(**{into: before})
+
+
+def _in_order(part: Any, column: str, *, by: str) -> tuple[Any, Any, Any]:
+    """Rows by key and value after one sort of one number a row; the places of their keys; the values."""
     import numpy as np
 
     places = places_of_keys(part[by])
@@ -136,17 +148,23 @@ def _pandas_neighbours(part: Any, column: str, *, by: str, carry: str) -> Any:
     span = (int(values.max()) - low + 1) if len(values) else 1
     # The rows of users come apart by more than any log's span, so that one key orders both.
     key = places * span + (values - low)
+    if not (key[1:] < key[:-1]).any():
+        return part, places, values
+    order = np.argsort(key)
+    return part.take(order), places[order], values[order]
+
+
+def _pandas_neighbours(part: Any, column: str, *, by: str, carry: str) -> Any:
+    """One sort of one number a row: the key's place and the value beside it."""
+    import numpy as np
+
+    part, places, values = _in_order(part, column, by=by)
     carried = part[carry].to_numpy(dtype=np.int64)
-    if (key[1:] < key[:-1]).any():
-        order = np.argsort(key)
-        places, values, carried, part = places[order], values[order], carried[order], part.take(order)
-    else:
-        order = key
     same = places[1:] == places[:-1]
     return part.assign(
-        previous=np.concatenate([[NONE_BEFORE][: len(order)], np.where(same, values[:-1], NONE_BEFORE)]).astype(
+        previous=np.concatenate([[NONE_BEFORE][: len(values)], np.where(same, values[:-1], NONE_BEFORE)]).astype(
             np.int64
         ),
-        next=np.concatenate([np.where(same, values[1:], NONE_AFTER), [NONE_AFTER][: len(order)]]).astype(np.int64),
-        before=np.concatenate([[0][: len(order)], np.where(same, carried[:-1], 0)]).astype(np.int64),
+        next=np.concatenate([np.where(same, values[1:], NONE_AFTER), [NONE_AFTER][: len(values)]]).astype(np.int64),
+        before=np.concatenate([[0][: len(values)], np.where(same, carried[:-1], 0)]).astype(np.int64),
     )

@@ -114,8 +114,7 @@ def _from_money(orders: Plan, day: int) -> Plan:
 
 def _from_days(counting: Plan, users: Plan) -> Plan:
     """Gaps between order days, and what the first and last day brought."""
-    days = counting.group_by("user_id", "day").agg(nw.col("net").sum())
-    days = days.with_columns(nw.col("net").cast(nw.Int64))
+    days = _engine.sums_by_cell(counting, by="user_id", index="day", sums=["net"])
     gaps = _engine.with_previous(days, "day", by="user_id", into="previous")
     ends = users.select("user_id", "first", "last")
     marked = gaps.join(ends, on="user_id", how="inner").with_columns(

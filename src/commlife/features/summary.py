@@ -83,9 +83,18 @@ def summary_plan(log: OrderLog, as_of: int) -> nw.LazyFrame[Any]:
 
 
 def summary_facts(log: OrderLog, as_of: int) -> nw.LazyFrame[Any]:
-    """One row a payer: user_id, first (day), x, t_x, repeat_spend (minor units); only further orders change them."""
+    """One row a payer: user_id, first (day), x, t_x, repeat_spend (minor units); only further orders change them.
+
+    The models of a page ask for the same facts one after the other: on pandas they are worked out once.
+    """
+    if log._frame.implementation is nw.Implementation.PANDAS:
+        return log._remembered(("summary", as_of), lambda: _summary_facts(log, as_of), most=2)
+    return _summary_facts(log, as_of)
+
+
+def _summary_facts(log: OrderLog, as_of: int) -> nw.LazyFrame[Any]:
     counting = log._orders(as_of).filter(nw.col("counts"))
-    days = counting.group_by("user_id", "day").agg(nw.col("net").sum()).with_columns(nw.col("net").cast(nw.Int64))
+    days = _engine.sums_by_cell(counting, by="user_id", index="day", sums=["net"])
     users = _engine.first_and_whole(days, by="user_id", index="day", value="net", rows=log.n_rows)
     return users.select(
         "user_id",
