@@ -97,3 +97,16 @@ def test_a_how_to_says_what_to_do_and_where_it_ends(page: Path) -> None:
     if page.stem != "index":
         assert re.search(r"^## What it cannot (tell|do)", text, flags=re.MULTILINE)
         assert re.search(r"^See also: ", text, flags=re.MULTILINE)
+
+
+def test_every_fragment_of_the_changelog_is_of_a_kind_that_it_has() -> None:
+    """Seen: fragments of an unknown kind are left out without a word."""
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["towncrier"]
+    kinds = {kind["directory"] for kind in settings["type"]}
+    fragments = [path for path in (ROOT / "changes").iterdir() if path.name != ".gitignore"]
+    assert fragments
+    for path in fragments:
+        assert re.fullmatch(rf"[\w-]+\.({'|'.join(sorted(kinds))})\.md", path.name), path.name
+        text = path.read_text(encoding="utf-8").strip()
+        assert text[0].isupper() or text[0] == "`", f"{path.name} is no sentence"
+        assert text.endswith("."), path.name
