@@ -8,7 +8,7 @@ from pathlib import Path
 
 from commlife.errors import ConfigError, PersistenceError
 
-__all__ = ["file_to_write", "write_whole"]
+__all__ = ["file_to_write", "not_written", "write_whole"]
 
 
 def file_to_write(path: str | Path, *, name: str = "path") -> Path:
@@ -25,6 +25,14 @@ def file_to_write(path: str | Path, *, name: str = "path") -> Path:
     if target.is_dir():
         raise ConfigError(f"{name}={str(path)!r} is a folder; give the name of a file in it.")
     return target
+
+
+def not_written(target: Path, error: OSError) -> str:
+    """What to tell where a write failed half-way."""
+    return (
+        f"{str(target)!r} cannot be written: {error.strerror or error}. What stood there before is unchanged. "
+        "Make room, or give a folder that this process may write to."
+    )
 
 
 def write_whole(target: Path, content: bytes) -> None:
@@ -45,10 +53,7 @@ def write_whole(target: Path, content: bytes) -> None:
         Path(made).replace(target)
         made = ""
     except OSError as error:
-        raise PersistenceError(
-            f"{str(target)!r} cannot be written: {error.strerror or error}. What stood there before is unchanged. "
-            "Make room, or give a folder that this process may write to."
-        ) from error
+        raise PersistenceError(not_written(target, error)) from error
     finally:
         # Also on Ctrl-C: nothing half-written is left behind.
         if made:

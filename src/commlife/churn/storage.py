@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from commlife._files import not_written
 from commlife._model import FittedOn, library_version
 from commlife.churn.calibration import AffineMap
 from commlife.churn.holdout import Holdout
@@ -57,7 +58,7 @@ def save(model: FittedSilenceModel, folder: str | Path) -> None:
         finally:
             shutil.rmtree(made, ignore_errors=True)
     except OSError as error:
-        raise PersistenceError(f"the model cannot be written to {target}: {error.strerror}.") from None
+        raise PersistenceError(not_written(target, error)) from None
 
 
 def _put(made: Path, target: Path) -> None:
@@ -110,7 +111,7 @@ def _read(path: Path) -> bytes:
             raise PersistenceError(f"{path} is larger than any saved model.")
         return path.read_bytes()
     except OSError as error:
-        raise PersistenceError(f"{path} cannot be read: {error.strerror}.") from None
+        raise PersistenceError(f"{path} cannot be read: {error.strerror}. Give the folder that save() wrote.") from None
 
 
 def _object(raw: bytes) -> dict[str, Any]:

@@ -100,6 +100,8 @@ def read_csv(path: str | Path, columns: Mapping[str, Any]) -> Any:
             dtype={name: kind for name, kind in texts.items() if name in present},
         )
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        if "out of memory" in str(error):  # the file may be sound
+            raise MemoryError(f"{file.name} does not fit into memory") from None
         raise ConfigError(f"{file.name} is not read as CSV: {error}. Save it as UTF-8 with a header line.") from None
 
 
@@ -112,7 +114,10 @@ def _wanted(columns: Mapping[str, Any]) -> list[str]:
 
 
 def _unreadable(paths: Sequence[str], error: Exception) -> ConfigError:
-    return ConfigError(f"not read as Parquet: {', '.join(paths)[:300]} ({' '.join(str(error).split())[:300]}).")
+    return ConfigError(
+        f"not read as Parquet: {', '.join(paths)[:300]} ({' '.join(str(error).split())[:300]}). Name Parquet files, or "
+        "use OrderLog.from_csv."
+    )
 
 
 def _existing(path: str | Path) -> Path:
@@ -120,5 +125,5 @@ def _existing(path: str | Path) -> Path:
         raise ConfigError(f"a file is named by text or a pathlib.Path; seen {path!r:.60}.")
     file = Path(path)
     if not file.is_file():
-        raise ConfigError(f"there is no file {str(file)!r}.")
+        raise ConfigError(f"there is no file {str(file)!r}. Name one that is there, by its whole path if in doubt.")
     return file

@@ -11,7 +11,8 @@ import narwhals.stable.v2 as nw
 
 from commlife import _engine
 from commlife._engine.frames import KINDS
-from commlife.errors import ConfigError, EngineError
+from commlife._files import file_to_write, not_written
+from commlife.errors import EngineError, PersistenceError
 
 __all__ = ["write_parquet"]
 
@@ -30,6 +31,7 @@ def write_parquet(frame: Any, path: str | Path) -> Path:
 
     Raises:
         ConfigError: If the folder does not exist, or ``path`` is one.
+        PersistenceError: If the file cannot be written; what stood there before still stands.
         EngineError: If the frame is of a kind that is not taken, or pyarrow is missing where pandas needs it.
 
     Examples:
@@ -41,22 +43,23 @@ def write_parquet(frame: Any, path: str | Path) -> Path:
         ...     made.name, made.stat().st_size > 0
         ('summary.parquet', True)
     """
-    target = Path(path)
-    if not target.parent.is_dir():
-        raise ConfigError(f"path={str(path)!r}: there is no folder {str(target.parent)!r}. Make it first.")
-    if target.is_dir():
-        raise ConfigError(f"path={str(path)!r} is a folder; give the name of a file in it.")
+    target = file_to_write(path)
     native = nw.to_native(_engine.from_host(frame))
     kind = _engine.from_host(frame).implementation
     if kind in {nw.Implementation.DASK, nw.Implementation.PYSPARK}:
         way = "frame.to_parquet(folder)" if kind is nw.Implementation.DASK else "frame.write.parquet(folder)"
         raise EngineError(f"write_parquet writes one file; a {KINDS[kind]} frame writes a folder of them. Use {way}.")
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    try:
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    except OSError as error:
+        raise PersistenceError(not_written(target, error)) from error
     os.close(handle)
     try:
         _write(native, kind, name)
         Path(name).chmod(0o644)
         Path(name).replace(target)
+    except OSError as error:
+        raise PersistenceError(not_written(target, error)) from error
     finally:
         Path(name).unlink(missing_ok=True)
     return target
@@ -64,9 +67,14 @@ def write_parquet(frame: Any, path: str | Path) -> Path:
 
 def _write(native: Any, kind: nw.Implementation, name: str) -> None:
     if kind is nw.Implementation.DUCKDB:
-        native.write_parquet(name)
+        import duckdb
+
+        try:
+            native.write_parquet(name)
+        except duckdb.IOException as error:
+            raise OSError(str(error)) from error
     elif kind is nw.Implementation.POLARS:
-        native.sink_parquet(name)
+        _sink(native, name)
     elif kind is nw.Implementation.PYARROW:
         import pyarrow.parquet as pq
 
@@ -76,3 +84,14 @@ def _write(native: Any, kind: nw.Implementation, name: str) -> None:
             native.to_parquet(name, index=False)
         except ImportError:
             raise EngineError('Parquet files with pandas need pyarrow: pip install "commlife[parquet]".') from None
+
+
+def _sink(native: Any, name: str) -> None:
+    import polars as pl
+
+    try:
+        native.sink_parquet(name)
+    except pl.exceptions.ComputeError as error:
+        if "IO error" not in str(error):
+            raise
+        raise OSError(str(error)) from error

@@ -44,6 +44,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except CommlifeError as error:
         print(f"commlife: {error}", file=sys.stderr)
         return FAILED
+    except MemoryError:
+        print(
+            "commlife: the memory of this machine is too small for the file; nothing was left half-written. Give a "
+            "Parquet file with the columns that are named alone, fewer months of orders, or more memory.",
+            file=sys.stderr,
+        )
+        return FAILED
     except OSError as error:
         print(f"commlife: {error.strerror or error}: {error.filename or ''}", file=sys.stderr)
         return FAILED

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from commlife._files import not_written
 from commlife._model import library_version
 from commlife.cohorts import CohortQuestion
 from commlife.errors import CommlifeError, ConfigError, EngineError, PersistenceError
@@ -46,7 +47,7 @@ def save(state: LogState, folder: Path) -> None:
     try:
         made = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     except OSError as error:
-        raise PersistenceError(f"{folder} cannot be written: {error.strerror}.") from None
+        raise PersistenceError(not_written(folder, error)) from None
     try:
         for name, table in tables.items():
             table.to_parquet(made / f"{name}.parquet", index=False)
@@ -60,7 +61,7 @@ def save(state: LogState, folder: Path) -> None:
         (made / MANIFEST).write_text(json.dumps(manifest, ensure_ascii=False), encoding="utf-8")
         _put(made, folder)
     except OSError as error:
-        raise PersistenceError(f"{folder} cannot be written: {error.strerror}.") from None
+        raise PersistenceError(not_written(folder, error)) from None
     finally:
         shutil.rmtree(made, ignore_errors=True)
 
