@@ -288,7 +288,8 @@ def test_unsound_rules_are_refused() -> None:
         ({"state": "asleep"}, "state 'asleep' is unknown"),
         ({"frequency": "many"}, "must hold numbers"),
         ({"monetary": np.inf}, "infinite"),
-        ({"p_silent": 1.5}, "between 0 and 1; seen"),
+        ({"p_silent": 1.5}, "between 0 and 1; seen 1.5"),
+        ({"p_silent": [0.0, 1.0, -0.25, *[0.5] * 17]}, "between 0 and 1; seen -0.25"),
         ({"bought_categories": 7}, "lists, or texts"),
     ],
 )
