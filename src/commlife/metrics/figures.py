@@ -86,10 +86,13 @@ def _said(values: Any, name: str, *, share: bool, lang: Language) -> str:
     if not len(known):
         return name
     now = f"{known[-1]:.1%}" if share else f"{known[-1]:,.4g}" if abs(known[-1]) < 100 else f"{known[-1]:,.0f}"
+    told = f"{name}：{now}" if lang == "zh" else f"{name}: {now}"
     if len(known) < 2 or known[-2] == 0:
-        return f"{name}: {now}"
-    change = f"{100 * (known[-1] - known[-2]):+.1f} pp" if share else f"{known[-1] / known[-2] - 1:+.0%}"
-    return f"{name}: {now} ({change} {'on the period before' if lang == 'en' else '较上期'})"
+        return told
+    points, relative = 100 * (known[-1] - known[-2]), f"{known[-1] / known[-2] - 1:+.0%}"
+    if lang == "zh":
+        return f"{told}（较上期 {f'{points:+.1f} 个百分点' if share else relative}）"
+    return f"{told} ({f'{points:+.1f} pp' if share else relative} on the period before)"
 
 
 def waterfall(tree: RevenueTree, *, ax: Axes | None, lang: Language) -> Axes:
@@ -137,7 +140,8 @@ def _change_said(tree: RevenueTree, lang: Language) -> str:
     row = tree.total.iloc[0]
     change, base = float(row["change"]), float(row["net_before"])
     largest = max(tree.effects, key=lambda name: abs(tree.effects[name]))
-    share = f" ({change / base:+.1%})" if base > 0 else ""
+    brackets = "（{}）" if lang == "zh" else " ({})"
+    share = brackets.format(f"{change / base:+.1%}") if base > 0 else ""
     part = label(f"effect_{largest}", lang)
     if lang == "zh":
         return f"净收入 {change:+,.0f}{share}，其中最大的是{part} {tree.effects[largest]:+,.0f}"
