@@ -8,6 +8,7 @@ import decimal
 import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
+import polars as pl
 import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
@@ -77,7 +78,14 @@ def _to_engine(frame, engine):
     """The frame on an engine, if that engine can hold it at all."""
     try:
         return in_engine(frame, engine)
-    except (pa.ArrowException, OverflowError, ValueError, TypeError):
+    except (
+        pa.ArrowException,
+        pl.exceptions.PolarsError,
+        OverflowError,
+        ValueError,
+        TypeError,
+        decimal.InvalidOperation,
+    ):
         assume(condition=False)
 
 
