@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import decimal
 
+import duckdb
 import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
@@ -74,18 +75,18 @@ def frames(draw):
         assume(condition=False)
 
 
+#: What engines say of values that they have no column for.
+_CANNOT_HOLD = (
+    pa.ArrowException, pl.exceptions.PolarsError, duckdb.Error, OverflowError, ValueError, TypeError,
+    decimal.InvalidOperation,
+)  # fmt: skip
+
+
 def _to_engine(frame, engine):
     """The frame on an engine, if that engine can hold it at all."""
     try:
         return in_engine(frame, engine)
-    except (
-        pa.ArrowException,
-        pl.exceptions.PolarsError,
-        OverflowError,
-        ValueError,
-        TypeError,
-        decimal.InvalidOperation,
-    ):
+    except _CANNOT_HOLD:
         assume(condition=False)
 
 
