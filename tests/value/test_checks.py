@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from commlife.errors import ConfigError, InsufficientDataError, ModelWarning
 from commlife.orders import OrderLog
@@ -97,6 +98,10 @@ def test_the_holdout_says_what_does_not_agree(cdnow: pd.DataFrame, later: pd.Dat
         holdout_check(GammaGamma(), cdnow, later)
 
 
+def test_most_may_be_100(cdnow: pd.DataFrame) -> None:
+    assert len(frequency_check(BetaGeo().fit(cdnow), cdnow, most=100).table) == 101
+
+
 @pytest.mark.parametrize("most", [0, 101, True, 2.0])
 def test_most_is_a_whole_number(cdnow: pd.DataFrame, most: Any) -> None:
     with pytest.raises(ConfigError, match="most is a whole number"):
@@ -133,6 +138,29 @@ def test_spend_and_frequency_of_cdnow(cdnow: pd.DataFrame) -> None:
     assert "for ranking" in repr(check)
     assert check.by_x["users"].sum() == 946
     assert check.mean_spend == pytest.approx(35.0778, abs=5e-5)
+
+
+def test_intervals_of_the_spend_check_are_those_of_scipy() -> None:
+    """Fisher's z for Pearson's correlation; for ranks its variance after Bonett & Wright (2000); means by their error."""
+    rng = np.random.default_rng(3)
+    x = 1 + rng.poisson(0.8, 60)
+    spend = rng.gamma(3.0, 10.0, x.size) / np.sqrt(x)
+    found = spend_check(pd.DataFrame({"x": x, "t_x": x, "T": 90, "m_x": spend}))
+    table = found.table.set_index("measure")
+    for measure, left, right in (("plain", x, spend), ("log", np.log(x), np.log(spend))):
+        theirs = stats.pearsonr(left, right)
+        interval = theirs.confidence_interval(0.95)
+        mine = table.loc[measure, ["correlation", "low", "high"]].to_numpy(dtype=float)
+        np.testing.assert_allclose(mine, [theirs.statistic, interval.low, interval.high], rtol=1e-9)
+    rank = stats.spearmanr(x, spend).statistic
+    reach = stats.norm.ppf(0.975) * np.sqrt((1 + rank**2 / 2) / (x.size - 3))
+    mine = table.loc["rank", ["correlation", "low", "high"]].to_numpy(dtype=float)
+    np.testing.assert_allclose(mine, [rank, np.tanh(np.arctanh(rank) - reach), np.tanh(np.arctanh(rank) + reach)])
+    once = spend[x == 1]
+    row = found.by_x.set_index("x").loc[1]
+    half = stats.norm.ppf(0.975) * once.std(ddof=1) / np.sqrt(once.size)
+    np.testing.assert_allclose(row[["low", "high"]], [once.mean() - half, once.mean() + half])
+    assert row["users"] == once.size
 
 
 def test_spend_check_tells_dependence_from_independence() -> None:

@@ -65,10 +65,13 @@ def test_without_drift_it_alarms_at_its_own_rate() -> None:
 @pytest.mark.parametrize("faster", [0.6, 1.5])
 def test_under_drift_it_alarms(model: Any, faster: float) -> None:
     before, after = weeks(3, users=4000, days=28, faster=faster)
-    with pytest.warns(DriftWarning, match="Fit again"):
+    with pytest.warns(DriftWarning, match="Fit again") as told:
         check = drift_check(model().fit(before), after, earlier=before)
     assert check.drifted
     assert check.p_value < 1e-4
+    # The group that is named is the one that lies farthest from what was expected, in its own errors.
+    farthest = check.table.loc[check.table["z"].abs().idxmax(), "group"]
+    assert f"of the group {farthest!r} bought" in str(told[0].message)
     ratio = check.table["actual"].sum() / check.table["expected"].sum()
     assert (ratio < 0.85) if faster < 1 else (ratio > 1.15)
     assert "fit again" in repr(check)

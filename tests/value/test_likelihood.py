@@ -16,9 +16,18 @@ from commlife.value.histories import Histories
 from commlife.value.kernel_beta_geo import BetaGeoKernel
 from commlife.value.kernel_pareto import ParetoNBDKernel
 from commlife.value.kernels import Kernel
-from commlife.value.likelihood import log_likelihood_of, slopes_by_stratum
+from commlife.value.likelihood import log_likelihood_of, of_strata, slopes_by_stratum
 
 BG, MBG, PNBD = BetaGeoKernel(at_first=0), BetaGeoKernel(at_first=1), ParetoNBDKernel()
+
+
+@pytest.mark.parametrize("n_strata", [2, 3])
+def test_each_history_has_the_parameters_of_its_stratum(n_strata: int) -> None:
+    p = np.arange(4.0 * n_strata).reshape(4, n_strata)
+    stratum = np.array([0, n_strata - 1, 1, 0])
+    for row, of in zip(p, of_strata(p, stratum), strict=True):
+        assert np.asarray(of).tolist() == [row[0], row[n_strata - 1], row[1], row[0]]
+    assert [float(value) for value in of_strata(p[:, :1], stratum * 0)] == p[:, 0].tolist()
 
 
 def _formulas() -> Any:

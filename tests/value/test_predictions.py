@@ -175,6 +175,14 @@ def test_pareto_with_s_near_one_has_no_gap() -> None:
     assert near[1] == pytest.approx(0.5 * (near[0] + near[2]), rel=1e-12)
 
 
+def test_a_distribution_of_none_or_some_is_the_chance_of_silence(cdnow: pd.DataFrame) -> None:
+    model = BetaGeo().fit(cdnow)
+    table = model.purchase_distribution(cdnow, horizon="28D", most=0)
+    silent = model.p_silent(cdnow, horizon="28D")["p_silent"]
+    np.testing.assert_allclose(table["p_0"], silent, rtol=1e-9)
+    np.testing.assert_allclose(table["p_0"] + table["p_more"], 1.0, rtol=1e-9)
+
+
 @pytest.mark.parametrize("most", [True, -1, 1001, 2.0, "3"])
 def test_most_is_a_whole_number(cdnow: pd.DataFrame, most: Any) -> None:
     model = fitted_with(BetaGeo(), TRUTH["BetaGeo"])
