@@ -139,7 +139,8 @@ def _tail(n: Longs, start: Longs, a: Longs, c: Longs, *, step: int) -> Floats:
             term = term * (k * (n_of - side - other + k)) / ((side - k + 1) * (other - k + 1))
         k = k + step
         alive = term > total[going] * 1e-17
-        going, k, side, other, n_of, term = (values[alive] for values in (going, k, side, other, n_of, term))
+        going = going[alive]
+        k, side, other, n_of, term = (values[alive] for values in (k, side, other, n_of, term))
     return total
 
 

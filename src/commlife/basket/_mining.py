@@ -149,14 +149,13 @@ def search(
         raise OverLimitError
     if most <= 1 and baskets.weight is None:
         return _single_items(job), ran
+    trie: Trie | None = None
     if ran == "numpy":
         bounded = algorithm == "auto" and baskets.weight is None and has_compiler()
-        try:
+        with contextlib.suppress(OverBudgetError):
             trie = _run_numpy(baskets, job, min_count, most, limit, _BUDGET if bounded else float("inf"))
-        except OverBudgetError:
-            ran = "compiled"
-    if ran == "compiled":
-        trie = _run_compiled(baskets, job, min_count, most, limit)
+    if trie is None:
+        ran, trie = "compiled", _run_compiled(baskets, job, min_count, most, limit)
     return Trie(trie.parent, job.by_rank[trie.item], trie.count, trie.weight), ran
 
 
@@ -229,17 +228,18 @@ def _run_compiled(baskets: Baskets, job: _Job, min_count: int, max_len: int, lim
     from commlife.basket import _compiled, _descent, _inverted
 
     support = job.support
+    kernel: Any = _compiled  # its types are numba's
     index, walks = _inverted.invert(baskets.indptr, baskets.indices, job.rank, support)
     job_of_kernel = index, walks, baskets.n, job.n_first, min_count, max_len, limit, (job.enter, job.leave)
     state = np.zeros(_descent.STATE, dtype=np.int64)
     state[_descent.DEPTH] = -1
-    found, work, buffers, scratch = _compiled.empty_arrays(support.size)
+    found, work, buffers, scratch = kernel.empty_arrays(support.size)
     with contextlib.ExitStack() as shown:
         bar: Any = None
         while True:
             state[_descent.LEFT] = _SLICE
             # Between two slices Python hears Ctrl-C.
-            found, work, buffers = _compiled.mine(*job_of_kernel, state, found, work, buffers, scratch)
+            found, work, buffers = kernel.mine(*job_of_kernel, state, found, work, buffers, scratch)
             if state[_descent.STATUS] != _descent.PAUSED:
                 break
             if bar is None:
