@@ -70,7 +70,7 @@ footer { margin-top: 16px; border-top: 1px solid var(--line); padding-top: 6px; 
   .scroll { overflow: visible; } td, th { padding: 1.5px 6px; } .tile b { font-size: 16px; }
   .tile { padding: 4px 9px; } .tile span { font-size: 10px; } .figures { gap: 8px; } .figures svg { max-height: 86mm; }
   .verdict { margin-top: 7px; padding: 4px 9px; } ul { margin: 2px 0 0; } footer { margin-top: 8px; }
-  td.bar svg { height: 16px; } tr { break-inside: avoid; }
+  td.bar svg { height: 16px; } .kind { font-size: 9px; } tr { break-inside: avoid; }
   * { -webkit-print-color-adjust: exact; print-color-adjust: exact; } }
 """
 
