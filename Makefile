@@ -61,8 +61,10 @@ $(VENV)-floors/.made: pyproject.toml tests/engines/floors.py
 	$(VENV)-floors/bin/python -m pip install --quiet --constraint $(VENV)-floors/constraints.txt --editable ".[polars,duckdb,report,testing]"
 	@touch $@
 
+# FLOORS narrows it, as CI does: make test-floors FLOORS='tests/engines -k "boundary or clock_changes"'
+FLOORS ?= tests/engines tests/state tests/features
 test-floors: $(VENV)-floors/.made
-	$(VENV)-floors/bin/python -m pytest -q -p no:randomly tests/engines tests/state tests/features
+	$(VENV)-floors/bin/python -m pytest -q -p no:randomly $(FLOORS)
 
 bench-scale: $(VENV)/.dev
 	OMP_NUM_THREADS=1 $(BIN)/python bench/bench_scale.py table

@@ -30,3 +30,16 @@ def test_every_call_gives_the_same(name: str, call: str) -> None:
 
 def test_a_plan_is_not_run_to_be_shown() -> None:
     assert "plan" in repr(logs("market")[0])
+
+
+def test_users_are_scored_where_they_are() -> None:
+    log, wanted, export = logs("town")
+    spec = cl.SilenceModel(horizon="14D", snapshots=2, n_trees=20, refits=2, resamples=10)
+    model = spec.fit(wanted, as_of=export.as_of)
+    risk = model.predict(log, as_of=export.as_of)
+    assert isinstance(risk, dd.DataFrame), "it stays on Dask"
+    every_call.assert_equal({"risk": risk}, {"risk": model.predict(wanted, as_of=export.as_of)})
+    told, known = (model.reasons(each, as_of=export.as_of, k=2) for each in (log, wanted))
+    assert isinstance(told, dd.DataFrame)
+    told = every_call.plain(told).sort_values(["user_id", "reason_rank"], ignore_index=True)
+    every_call.assert_equal({"reasons": told}, {"reasons": known})
