@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -147,7 +148,7 @@ CASES = {
 
 
 #: Where mlxtend and efficient-apriori are done within a minute or so.
-SLOW = ["groceries 99", "groceries 10", "quest 60", "dense 2000", "web shop 6"]
+SLOW = ["groceries 99", "groceries 10", "quest 60", "dense 2000"]
 
 
 def cpu(function, repeats):
@@ -235,13 +236,13 @@ def slow_peers(baskets: Baskets, tuples, min_count: int):
     frame = pd.DataFrame.sparse.from_spmatrix(matrix, columns=baskets.items)
     frame = frame.astype(pd.SparseDtype(bool, fill_value=False))
     share = (min_count - 0.5) / baskets.n
-    return {
-        "mlxtend": (lambda: fpgrowth(frame, min_support=share), len),
-        "efficient-apriori": (
+    calls = {"mlxtend": (lambda: fpgrowth(frame, min_support=share), len)}
+    if baskets.n < 10_000:  # in the 20,000 baskets of "quest 60" it found one itemset too few
+        calls["efficient-apriori"] = (
             lambda: itemsets_from_transactions(tuples, min_support=share)[0],
             lambda answer: sum(map(len, answer.values())),
-        ),
-    }
+        )
+    return calls
 
 
 COLUMNS = (
@@ -274,10 +275,12 @@ def case(name, repeats, slow):
         line[peer] = f"{spent / ours:.2f}x"
     encode, _ = cpu(lambda: baskets_of(data), 3)
     whole, _ = cpu(lambda: frequent_itemsets(data, min_count=min_count, algorithm="compiled").to_frame(), 3)
+    sets = frequent_itemsets(data, min_count=min_count, algorithm="compiled")
+    frame, _ = cpu(lambda: replace(sets).to_frame(), 3)  # a copy has made nothing yet
     memory, peer_memory = (extra_memory(baskets, package, min_count) for package in ("commlife", "pyfim"))
     line |= {
         "encode ms": f"{encode:.1f}",
-        "frame ms": f"{max(0.0, whole - encode - ours):.1f}",
+        "frame ms": f"{frame:.1f}",
         "whole ms": f"{whole:.1f}",
         "memory MB": f"{memory:.1f}",
         "pyfim MB": f"{peer_memory:.1f}",
