@@ -120,7 +120,7 @@ def frequent_itemsets(
         max_itemsets: Most itemsets to list; more are an error that suggests a threshold.
 
     Returns:
-        The itemsets; ``len()`` counts them, ``.to_frame()`` lists them. Mining takes about 16 bytes for each entry
+        The itemsets; ``len()`` counts them, ``.to_frame()`` lists them. Mining takes about 12 bytes for each entry
         of the baskets, at most 32 MB of bitmaps for all of them and a few for one item, and 12 bytes an itemset;
         ``.nbytes`` says what is kept. On a terminal a bar shows work of more than three seconds, and Ctrl-C is heard.
 
