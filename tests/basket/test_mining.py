@@ -43,6 +43,9 @@ class InterruptedBar:
     def __exit__(self, *_):
         return None
 
+    def set_postfix_str(self, *_, **__):
+        """A slow machine shows a count before the first step is done."""
+
     def update(self, _):
         signal.raise_signal(signal.SIGINT)
 

@@ -39,7 +39,7 @@ _QUICK = {
     "src/commlife/features/cycles.py": "tests/features/test_cycles.py",
     "src/commlife/segments/segment_map.py": "tests/segments/test_segment_map.py",
     "src/commlife/cohorts/curve.py": "tests/cohorts/test_curve.py",
-    "src/commlife/basket/rules.py": "tests/basket/test_rules.py",
+    "src/commlife/basket/_measures.py": "tests/basket/test_rules.py",
     "src/commlife/value/hypergeometric.py": "tests/value/test_hypergeometric.py",
     "src/commlife/coupons/apportionment.py": "tests/coupons/test_apportionment.py",
 }

@@ -157,7 +157,9 @@ def test_the_median_splits_the_next_order(cdnow: pd.DataFrame, spec: Any) -> Non
     median = model.median_days_to_next_order(some)["median_days_to_next_order"]
     alive = model.p_alive(some)["p_alive"]
     assert median.isna()[alive <= 0.5].all()
-    for row in np.flatnonzero((median > 2) & (median < 9000))[:8]:
+    told = np.flatnonzero((median > 2) & (median < 9000))[:8]
+    assert len(told) == 8
+    for row in told:
         one = some.iloc[[row]]
         days = int(median.iloc[row])
         assert model.p_silent(one, horizon=f"{days}D")["p_silent"].iloc[0] >= 0.5
