@@ -110,3 +110,22 @@ def test_every_fragment_of_the_changelog_is_of_a_kind_that_it_has() -> None:
         text = path.read_text(encoding="utf-8").strip()
         assert text[0].isupper() or text[0] == "`", f"{path.name} is no sentence"
         assert text.endswith("."), path.name
+
+
+def test_the_citation_file_names_this_version() -> None:
+    told = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert {"cff-version", "message", "title", "authors", "license", "version"} <= set(told)
+    assert (told["title"], told["version"]) == (project["name"], project["version"])
+
+
+def test_the_guide_to_taking_part_names_targets_and_files_that_exist() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    menu = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = {name for line in re.findall(r"\bmake ([a-z][a-z ]*)", text) for name in line.split()}
+    targets &= set(re.findall(r"^([a-z-]+):", menu, flags=re.MULTILINE)) | {"quick", "docs", "test", "lint", "types"}
+    assert {"quick", "lint", "types", "test", "docs"} <= targets
+    for room in re.findall(r"ROOM=([a-z]+)", text):
+        assert (ROOT / "tests" / room).is_dir(), room
+    for path in re.findall(r"\bdocs/[\w/-]+\.(?:md|py)", text):
+        assert (ROOT / path).is_file(), path
