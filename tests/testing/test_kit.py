@@ -8,6 +8,7 @@ from hypothesis import given
 
 import commlife as cl
 from commlife import testing
+from commlife.testing._examples import as_code
 
 NAMES = {name: name for name in ("user_id", "order_id", "ordered_at", "amount")}
 
@@ -111,3 +112,21 @@ def test_tuned_frames_keep_their_promise(frame):
 @given(testing.order_logs(max_rows=10))
 def test_logs_hold_all_their_rows(log):
     assert log.n_rows == len(log.to_native())
+
+
+@pytest.mark.parametrize("fn", [first_seen, ranked, lambda log, as_of: cl.purchase_summary(log, as_of="2025-04-30")])
+def test_a_broken_pipeline_is_shown_by_few_rows_that_paste_and_fail_again(fn):
+    with pytest.raises(AssertionError, match="The rows:") as caught:
+        testing.check_pipeline(fn)
+    code = str(caught.value).split("The rows:\n")[1]
+    rows = eval(code, {"pd": pd})  # noqa: S307  (the kit's own text)
+    assert len(rows) <= 12  # of 60
+    assert cl.OrderLog.from_frame(rows, **NAMES).n_rows == len(rows)
+
+
+def test_cells_that_are_no_python_are_pasted_all_the_same():
+    frame = pd.DataFrame({"a": [float("nan"), 1.5], "b": [float("inf"), -float("inf")], "c": [None, "x"]})
+    frame["t"] = pd.to_datetime(["2025-01-01 10:00", None]).tz_localize("UTC")
+    again = eval(as_code(frame), {"pd": pd})  # noqa: S307  (the kit's own text)
+    pd.testing.assert_frame_equal(frame[["a", "b", "c"]], again[["a", "b", "c"]])
+    assert again["t"].isna().tolist() == [False, True]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
+
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, find, given, settings
 from hypothesis import strategies as st
 
 import commlife as cl
@@ -103,3 +105,41 @@ def test_fixtures_serve_a_host(community, make_log, order_engine):  # noqa: F811
     assert len(cl.OrderLog.from_frame(
         order_engine(pd.DataFrame({"u": ["a"], "t": ["2025-03-01"], "m": [1.0]})), user_id="u", ordered_at="t", amount="m"
     ).faults) == 0  # fmt: skip
+
+
+def walked(frame):
+    """The funnel, where anybody entered it; caveats about small samples are heard elsewhere."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", cl.ModelWarning)
+        return cl.funnel(frame, steps=["visit", "register", "order"], as_of="2026-01-01", window="90D").to_frame()
+
+
+@given(testing.event_frames(in_order=True, ties=False))
+def test_users_who_keep_the_order_of_steps_are_counted_at_each_step(frame):
+    each = [frame.loc[frame["event"] == step, "user_id"].nunique() for step in ("visit", "register", "order")]
+    assert walked(frame)["users"].tolist() == each
+
+
+@given(testing.event_frames(max_events=10), st.sampled_from(["polars", "pyarrow", "duckdb"]))
+@settings(max_examples=10)
+def test_a_funnel_of_any_events_narrows_alike_on_each_engine(frame, engine):
+    assume((frame["event"] == "visit").any())
+    wanted = walked(frame)
+    assert wanted["users"].is_monotonic_decreasing
+    pd.testing.assert_frame_equal(walked(testing.in_engine(frame, engine)), wanted, check_dtype=False)
+
+
+@given(testing.invitation_frames())
+def test_no_more_invitations_are_accepted_than_people_joined(frames):
+    sent, joined = frames
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", cl.CommlifeWarning)
+        found = cl.k_factor(sent, joined, as_of="2026-01-01", n_boot=20).to_frame()
+    assert found["accepted"].sum() <= len(joined)
+    assert found["invitations"].sum() <= len(sent)
+
+
+@pytest.mark.parametrize("steps", [[], "visit"])
+def test_events_need_names(steps):
+    with pytest.raises(ConfigError, match="one or more"):
+        find(testing.event_frames(steps=steps), lambda frame: True)

@@ -5,6 +5,7 @@ Needs the extra ``testing``: ``pip install "commlife[testing]"``. Fixtures for p
 
 from commlife.testing.adapters import check_adapter
 from commlife.testing.campaigns import CampaignLog, campaign_logs
+from commlife.testing.events import event_frames, invitation_frames
 from commlife.testing.pipelines import check_pipeline
 from commlife.testing.strategies import in_engine, order_frames, order_logs
 from commlife.testing.trials import trial_frames
@@ -14,7 +15,9 @@ __all__ = [
     "campaign_logs",
     "check_adapter",
     "check_pipeline",
+    "event_frames",
     "in_engine",
+    "invitation_frames",
     "order_frames",
     "order_logs",
     "trial_frames",

@@ -17,6 +17,8 @@ from commlife.testing.strategies import log_of
 __all__ = ["check_pipeline"]
 
 _AS_OF = "2025-03-15"
+#: How often a broken pipeline is tried again for a smaller example.
+_MOST_CALLS = 40
 
 
 def check_pipeline(fn: Callable[..., Any]) -> None:
@@ -41,18 +43,46 @@ def check_pipeline(fn: Callable[..., Any]) -> None:
     """
     for seed in range(3):
         rows = _rows(seed)
-        before = rows[rows["ordered_at"] < pd.Timestamp(_AS_OF)]
+        told = _broken(fn, rows, seed)
+        if told:
+            fewest = _fewest(fn, rows, seed, told.split(":", 1)[0])
+            raise AssertionError(f"{_broken(fn, fewest, seed) or told}\n\nThe rows:\n{as_code(fewest)}")
+
+
+def _broken(fn: Callable[..., Any], rows: pd.DataFrame, seed: int) -> str:
+    """The first promise that is broken on these rows; empty where all are kept."""
+    before = rows[rows["ordered_at"] < pd.Timestamp(_AS_OF)]
+    try:
         wanted = _answer(fn, before)
-        _compare(wanted, _answer(fn, before), "called twice, the answers differ", before)
+        _compare(wanted, _answer(fn, before), "called twice, the answers differ")
         shuffled = before.sample(frac=1.0, random_state=seed)
-        _compare(wanted, _answer(fn, shuffled), "the order of rows changed the answer", before)
-        _compare(wanted, _answer(fn, rows), "lines at or after as_of changed the answer", rows)
+        _compare(wanted, _answer(fn, shuffled), "the order of rows changed the answer")
+        _compare(wanted, _answer(fn, rows), "lines at or after as_of changed the answer")
         # Reversed in the alphabet, so that whoever came first comes last.
         names = sorted(before["user_id"].unique())
         renamed = dict(zip(names, [f"r{len(names) - i:03d}" for i in range(len(names))], strict=True))
         other = before.assign(user_id=before["user_id"].map(renamed))
         back = {new: old for old, new in renamed.items()}
-        _compare(wanted, _answer(fn, other, back), "other names for the same users changed the answer", before)
+        _compare(wanted, _answer(fn, other, back), "other names for the same users changed the answer")
+    except AssertionError as error:
+        return str(error)
+    return ""
+
+
+def _fewest(fn: Callable[..., Any], rows: pd.DataFrame, seed: int, promise: str) -> pd.DataFrame:
+    """Few rows that break the same promise: parts are left out, ever smaller ones, while it stays broken."""
+    size, calls = len(rows) // 2, 0
+    while size and calls < _MOST_CALLS:
+        start = 0
+        while start < len(rows) and calls < _MOST_CALLS:
+            less = rows.drop(rows.index[start : start + size])
+            calls += 1
+            if len(less) and _broken(fn, less, seed).startswith(promise):
+                rows = less
+            else:
+                start += size
+        size //= 2
+    return rows
 
 
 def _rows(seed: int) -> pd.DataFrame:
@@ -82,7 +112,7 @@ def _answer(fn: Callable[..., Any], rows: pd.DataFrame, names: dict[str, str] | 
     try:
         table = collect(nw.from_native(fn(log_of(rows), as_of=_AS_OF)))
     except CommlifeError as error:
-        raise AssertionError(f"the pipeline refused a sound log: {error}\n\nThe rows:\n{as_code(rows)}") from error
+        raise AssertionError(f"the pipeline refused a sound log: {error}") from error
     if "user_id" not in table.columns:
         raise AssertionError(f"the pipeline returns no column user_id, but {', '.join(table.columns)}")
     if table["user_id"].duplicated().any():
@@ -92,8 +122,8 @@ def _answer(fn: Callable[..., Any], rows: pd.DataFrame, names: dict[str, str] | 
     return table.sort_values("user_id", ignore_index=True)
 
 
-def _compare(wanted: pd.DataFrame, found: pd.DataFrame, broken: str, rows: pd.DataFrame) -> None:
+def _compare(wanted: pd.DataFrame, found: pd.DataFrame, broken: str) -> None:
     try:
         pd.testing.assert_frame_equal(wanted, found, rtol=1e-9, atol=1e-9)
     except AssertionError as error:
-        raise AssertionError(f"{broken}:\n{error}\n\nThe rows:\n{as_code(rows)}") from None
+        raise AssertionError(f"{broken}:\n{error}") from None

@@ -16,7 +16,7 @@ from commlife.errors import ConfigError
 from commlife.orders import OrderLog
 from commlife.testing._examples import as_code
 
-__all__ = ["ENGINES", "Engine", "in_engine", "order_frames", "order_logs"]
+__all__ = ["ENGINES", "Engine", "in_engine", "order_frames", "order_logs", "user_name"]
 
 Engine = Literal["pandas", "polars", "polars_lazy", "pyarrow", "duckdb"]
 #: The kinds of frame that a log can be made over here.
@@ -83,7 +83,7 @@ def order_frames(
         at = at.dt.tz_convert("UTC")
     frame = pd.DataFrame(
         {
-            "user_id": [_name(owner, odd=odd_names) for owner in owners],
+            "user_id": [user_name(owner, odd=odd_names) for owner in owners],
             "order_id": orders,
             "ordered_at": at,
             "amount": np.array(amounts, dtype=np.float64) / 100,
@@ -104,7 +104,8 @@ def order_frames(
     return frame
 
 
-def _name(owner: int, *, odd: bool) -> str:
+def user_name(owner: int, *, odd: bool) -> str:
+    """The name of a user by its number; odd names look alike, carry accents or read as formulas."""
     if not odd:
         return f"u{owner:03d}"
     return _USERS[owner % len(_USERS)] + ("" if owner < len(_USERS) else str(owner))
