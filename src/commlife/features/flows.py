@@ -123,13 +123,15 @@ def activity_runs(
     last = period.last_complete(as_of=as_of, until=complete_until(as_of, observation.until))
     dated = with_period_index(log._orders(as_of), log, period, as_of=as_of)
     cells, active = _cells(dated, log)
+    refunds = cells.filter(nw.col("orders") == 0).select("user_id", "index", "net") if log._refunds else None
+    del cells  # as many rows as there are orders, nearly: not held any longer than they are wanted
     active = _engine.with_neighbours(active, "index", by="user_id", carry="net")
     active = _engine.settle(active, rows=log.n_rows, for_now=True)
     if warn:
         warn_if_left_truncated(log, as_of, washout=washout, payers_known=partial(_count_lives, active))
-    active = active if incomplete else active.filter(nw.col("index") <= last)
-    refunds = cells.filter(nw.col("orders") == 0) if log._refunds else active.head(0)
-    refunds = (refunds if incomplete else refunds.filter(nw.col("index") <= last)).select("user_id", "index", "net")
+    refunds = active.head(0).select("user_id", "index", "net") if refunds is None else refunds
+    if not incomplete and int(period.index_of(as_of - 1, as_of=as_of)) > last:
+        active, refunds = (runs.filter(nw.col("index") <= last) for runs in (active, refunds))
     told = tells_existing(log, washout=washout)
     existing = nw.lit(0)
     if told:
