@@ -217,9 +217,11 @@ def test_engines_agree(engine, as_pandas, period, silent_after):
     )
     expected = spec.fit(make_log(frame), as_of=AS_OF)
     life = spec.fit(make_log(frame, engine), as_of=AS_OF)
-    pd.testing.assert_frame_equal(life.counts, expected.counts)
-    pd.testing.assert_frame_equal(life.transitions, expected.transitions)
-    pd.testing.assert_frame_equal(life.growth, expected.growth)
+    for name in ("counts", "transitions", "growth"):
+        seen, wanted = (getattr(each, name) for each in (life, expected))
+        # Among texts pandas 2 tells None from NaN.
+        seen, wanted = (each.assign(community=each["community"].astype("string")) for each in (seen, wanted))
+        pd.testing.assert_frame_equal(seen, wanted)
     given_back, wanted = as_pandas(life.states), expected.states
     assert given_back["since"].dt.strftime("%F").tolist() == wanted["since"].dt.strftime("%F").tolist()
     pd.testing.assert_frame_equal(given_back.drop(columns="since"), wanted.drop(columns="since"), check_dtype=False)

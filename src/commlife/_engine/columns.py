@@ -60,6 +60,10 @@ def plain_columns(frame: nw.LazyFrame[Any]) -> tuple[nw.LazyFrame[Any], dict[str
             frame = nw.from_native(native.assign(**replaced)).lazy()
     elif categories:
         frame = frame.with_columns(nw.col(*categories).cast(nw.String))
+    if frame.implementation is nw.Implementation.PYARROW:
+        # A column of nothing but nulls has a type of its own, which older versions do not join.
+        empty = [field.name for field in nw.to_native(frame).schema if str(field.type) == "null"]
+        frame = frame.with_columns(nw.col(*empty).cast(nw.String)) if empty else frame
     return frame, mixed
 
 
