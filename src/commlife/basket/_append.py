@@ -85,7 +85,7 @@ def _new_baskets(
         raise ConfigError("the new baskets of an OrderLog need since=..., the as_of of these itemsets.")
     first, day = day_number(since, name="since"), needed_day(as_of)
     if first >= day:
-        raise ConfigError(f"since={str(since)!r} must lie before as_of={str(as_of)!r}.")
+        raise ConfigError(f"since={str(since)!r} must lie before as_of={str(as_of)!r}: use an earlier since.")
     _check_the_past(sets, baskets, first, day)
     return dated_baskets(baskets, day, sets._level, since=first)[0]
 

@@ -79,7 +79,7 @@ def bundles(
     check_log(log, "bundles")
     first, day = day_number(since, name="since"), day_number(as_of)
     if first >= day:
-        raise ConfigError(f"since={str(since)!r} must lie before as_of={str(as_of)!r}.")
+        raise ConfigError(f"since={str(since)!r} must lie before as_of={str(as_of)!r}: use an earlier since.")
     highest = float(exact_fraction(max_q, "max_q", zero=True))
     most = None if top is None else whole_number(top, "top")
     chosen = finest_level(log, level)

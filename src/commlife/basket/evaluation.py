@@ -122,7 +122,7 @@ def evaluate_cross_sell(
         raise ConfigError(f"rules are what association_rules returns; seen a {type(rules).__name__}.")
     first, day = day_number(since, name="since"), day_number(as_of)
     if first >= day:
-        raise ConfigError(f"since={str(since)!r} must lie before as_of={str(as_of)!r}.")
+        raise ConfigError(f"since={str(since)!r} must lie before as_of={str(as_of)!r}: use an earlier since.")
     most, draws = whole_number(k, "k"), whole_number(n_bootstrap, "n_bootstrap", least=100)
     past, _ = dated_baskets(log, first, level)
     later, orders = dated_baskets(log, day, level, since=first)
@@ -132,7 +132,7 @@ def evaluate_cross_sell(
     cases = np.flatnonzero(np.repeat(sizes, sizes) > 1)
     if not cases.size:
         raise InsufficientDataError(
-            f"no order from {since} to before {as_of} holds two items: nothing can be taken out."
+            f"no order from {since} to before {as_of} holds two items: nothing can be taken out. Use a longer time."
         )
     row, target = later.rows[cases], new[later.indices[cases]]
     users = pd.factorize(orders["user_id"].to_numpy()[row])[0]

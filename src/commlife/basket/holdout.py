@@ -110,7 +110,7 @@ def _later(
             raise ConfigError("a holdout of an OrderLog needs since=... and as_of=...: its first day, and its end.")
         first, end = day_number(since, name="since"), day_number(as_of)
         if first >= end:
-            raise ConfigError(f"since={str(since)!r} must lie before as_of={str(as_of)!r}.")
+            raise ConfigError(f"since={str(since)!r} must lie before as_of={str(as_of)!r}: use an earlier since.")
         return dated_baskets(baskets, end, level, since=first)[0]
     if since is not None or as_of is not None:
         raise ConfigError(f"since and as_of need an OrderLog; a {type(baskets).__name__} has no dates. Leave them out.")

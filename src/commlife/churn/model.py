@@ -236,7 +236,10 @@ def _varying(snapshots: tuple[Snapshot, ...]) -> list[str]:
     lacking = {str(name) for s in snapshots for name in s.features.columns[s.features.isna().all()]}
     varying = [str(name) for name in table.columns if name not in lacking and table[name].nunique(dropna=False) > 1]
     if not varying:
-        raise InsufficientDataError("SilenceModel: every feature is the same for all users; there is nothing to learn.")
+        raise InsufficientDataError(
+            "SilenceModel: every feature is the same for all users; there is nothing to learn. "
+            "Use a longer log, or name more of its columns."
+        )
     return varying
 
 

@@ -79,7 +79,9 @@ def load(folder: str | Path) -> Any:
     source = Path(folder)
     manifest = _object(_read(source / MANIFEST))
     if manifest.get("kind") != "FittedSilenceModel" or not isinstance(manifest.get("files"), dict):
-        raise PersistenceError(f"{source / MANIFEST} is no manifest of a FittedSilenceModel.")
+        raise PersistenceError(
+            f"{source / MANIFEST} is no manifest of a FittedSilenceModel. Give the folder of save()."
+        )
     seen = manifest.get("format")
     if not isinstance(seen, int) or isinstance(seen, bool) or not 1 <= seen <= FORMAT:
         raise PersistenceError(
@@ -98,17 +100,19 @@ def load(folder: str | Path) -> Any:
             )
         files[name] = raw
     if STATE not in files or TREES not in files:
-        raise PersistenceError(f"{source}: the manifest lacks {STATE} or {TREES}.")
+        raise PersistenceError(f"{source}: the manifest lacks {STATE} or {TREES}. Save the model again.")
     try:
         return _model(_object(files[STATE]), files)
     except (LookupError, TypeError, ValueError, AttributeError, OverflowError, ConfigError) as error:
-        raise PersistenceError(f"{source / STATE}: the state is damaged: {error!s:.200}.") from None
+        raise PersistenceError(
+            f"{source / STATE}: the state is damaged: {error!s:.200}. Save the model again."
+        ) from None
 
 
 def _read(path: Path) -> bytes:
     try:
         if path.stat().st_size > _LARGEST:
-            raise PersistenceError(f"{path} is larger than any saved model.")
+            raise PersistenceError(f"{path} is larger than any saved model. Give the folder of save().")
         return path.read_bytes()
     except OSError as error:
         raise PersistenceError(f"{path} cannot be read: {error.strerror}. Give the folder that save() wrote.") from None
@@ -120,7 +124,7 @@ def _object(raw: bytes) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:  # no UTF-8, no JSON, or integers of endless digits
         raise PersistenceError(f"a saved model's JSON cannot be read: {error!s:.200}.") from None
     if not isinstance(told, dict):
-        raise PersistenceError("a saved model's JSON holds no object.")
+        raise PersistenceError("a saved model's JSON holds no object. Save the model again.")
     return told
 
 

@@ -81,7 +81,7 @@ def _frame_of(history: Any, age: int, new_payers: str, retained: str, what: str)
     if not isinstance(history, pd.DataFrame):
         raise ConfigError(f"{what} takes a pandas frame or a CohortTable; seen {type(history).__name__}.")
     if history.empty:
-        raise InsufficientDataError(f"{what}: the history is empty.")
+        raise InsufficientDataError(f"{what}: the history is empty. Give one row a cohort.")
     return history
 
 
