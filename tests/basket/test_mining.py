@@ -52,10 +52,15 @@ class InterruptedBar:
 
 def test_an_interrupt_stops_the_kernel_and_leaves_nothing_behind(matrix, expected, monkeypatch):
     """A dense job of many hours, which pauses after a slice of it."""
+    # Where tests run in the background Ctrl-C is ignored from the start, and the job would fill the machine.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     many = np.random.default_rng(0).random((3_000, 60)) < 0.9
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
         patched.setattr(mining, "_bar", lambda _: InterruptedBar())
-        frequent_itemsets(many, min_count=300, algorithm="compiled", max_itemsets=2**31 - 2)
+        try:
+            frequent_itemsets(many, min_count=300, algorithm="compiled", max_itemsets=2**31 - 2)
+        finally:
+            signal.signal(signal.SIGINT, before)
     pd.testing.assert_frame_equal(frequent_itemsets(matrix, min_count=12, algorithm="compiled").to_frame(), expected)
 
 

@@ -102,6 +102,8 @@ def survives(root: Path, path: str, source: str, tests: Sequence[str], seconds: 
 def _in_child(root: Path, path: str, source: str, tests: Sequence[str], seconds: float) -> None:
     code = 1
     try:
+        # Started in the background a process ignores Ctrl-C: tests of it need to be heard.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         used = sum(resource.getrusage(resource.RUSAGE_SELF)[:2])
         limit = int(used + seconds) + 1
         resource.setrlimit(resource.RLIMIT_CPU, (limit, limit + 1))
