@@ -369,6 +369,15 @@ def test_scores_of_no_numbers_are_refused(wrong):
         rfm.score(recency_days=wrong, frequency=1, monetary=1.0)
 
 
+@pytest.mark.parametrize("name", ["recency_days", "frequency"])
+def test_days_and_orders_below_zero_are_refused_and_money_below_zero_is_not(name):
+    rfm = fit(RFM(), cl.OrderLog.from_frame(export(), **NAMES, order_id="o"), "2025-03-15")
+    values = {"recency_days": 3, "frequency": 1, "monetary": -1.0}
+    assert rfm.score(**values).m_score == 1
+    with pytest.raises(cl.ConfigError, match=f"{name} is 0 or more; seen -1"):
+        rfm.score(**values | {name: -1})
+
+
 def test_a_missing_column_is_told():
     log = cl.OrderLog.from_frame(export(), **NAMES, order_id="o")
     with pytest.raises(cl.ConfigError, match="community"):

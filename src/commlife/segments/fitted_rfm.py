@@ -134,7 +134,7 @@ class FittedRFM(Fitted):
             group: The user's value of ``by``; a group without cuts of its own uses those of all.
 
         Raises:
-            ConfigError: If a value is not a finite number.
+            ConfigError: If a value is not a finite number, or a count of days or orders is below 0.
         """
         given = {"recency": recency_days, "frequency": frequency, "monetary": monetary}
         cuts = self._cuts_by_group.get(group, self.cuts) if group is not None else self.cuts
@@ -142,6 +142,8 @@ class FittedRFM(Fitted):
         for name, value in given.items():
             if isinstance(value, bool) or not isinstance(value, _NUMBERS) or not math.isfinite(value):
                 raise ConfigError(f"{VALUES[name]} is a finite number; seen {value!r:.60}.")
+            if value < 0 and name != "monetary":
+                raise ConfigError(f"{VALUES[name]} is 0 or more; seen {value!r:.60}.")
             digits.append(score_of(value, cuts[name], reverse=name == "recency"))
         code = f"{digits[0]}{digits[1]}{digits[2]}"
         segment, action = self._segments[code]
