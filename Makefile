@@ -20,7 +20,7 @@ help:
 	@echo "make docs       build the site, strict     make bench   ratios against peers, in one run"
 	@echo "make api        names, breaks with the last release, JSON schemas and columns of frames against what is kept"
 	@echo "make fuzz       Atheris over from_frame, from_csv, JSON and the command line, FUZZ=300 seconds each"
-	@echo "make artefacts  build the wheel and the sdist, look into them, run tests against the installed wheel"
+	@echo "make artefacts  build the wheel and the sdist, look into them, test them as installed, also with all they need in a new environment"
 
 # One stamp for each set of packages: `make demo` on a fresh machine does not wait for the linters.
 $(VENV)/bin/python:

@@ -10,9 +10,14 @@ import os
 import subprocess
 import sys
 import tarfile
+import tempfile
+import venv
 import zipfile
 from email.parser import Parser
 from pathlib import Path
+
+#: Tests that need no more than a host has: the boundary, what is kept, the command line, the types of files.
+_HOSTS_TESTS = ("tests/house", "tests/orders/test_log.py", "tests/persisted", "tests/report/test_shell.py")
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -77,12 +82,40 @@ def try_out(target: Path) -> None:
     )
 
 
+def in_new_environment(wheel: Path, sdist: Path) -> None:
+    """As a host installs it: into an environment of its own, with what it depends on; first the wheel, then the sdist."""
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
+        venv.create(folder / "host", with_pip=True)
+        python = folder / "host" / "bin" / "python"
+        environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+
+        def run(*command: str, cwd: Path) -> str:
+            done = subprocess.run(  # noqa: S603
+                [str(python), *command], cwd=cwd, env=environment, capture_output=True, text=True, check=False
+            )
+            need(done.returncode == 0, f"{' '.join(command)[:80]} failed:\n{done.stdout[-3000:]}{done.stderr[-3000:]}")
+            return done.stdout
+
+        extras = "[polars,duckdb,report,testing]"
+        run("-m", "pip", "install", "--quiet", f"{wheel}{extras}", cwd=folder)
+        for artefact in (wheel, sdist):
+            if artefact is sdist:
+                run("-m", "pip", "install", "--quiet", "--force-reinstall", "--no-deps", str(sdist), cwd=folder)
+            run("-m", "pip", "check", cwd=folder)
+            where = run("-c", "import commlife; print(commlife.__file__)", cwd=folder)
+            need(where.startswith(str(folder)), f"commlife came from {where.strip()}, not from {artefact.name}")
+            told = run("-m", "pytest", "-q", "-p", "no:cacheprovider", *_HOSTS_TESTS, cwd=ROOT)
+            print(f"{artefact.name}, installed with what it needs: {told.strip().splitlines()[-1]}")
+
+
 def main() -> None:
     dist, target = (Path(argument).resolve() for argument in sys.argv[1:3])
     (wheel,), (sdist,) = list(dist.glob("*.whl")), list(dist.glob("*.tar.gz"))
     check_wheel(wheel)
     check_sdist(sdist)
     try_out(target)
+    in_new_environment(wheel, sdist)
     print(f"{wheel.name} ({wheel.stat().st_size:,} bytes) and {sdist.name} hold what they should and work.")
 
 
