@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from collections import Counter
 
@@ -201,6 +202,17 @@ def test_money_units_and_age_of_orders():
     assert as_dict(alone, "weight") == {("rice",): 4.0, ("tea",): 4.0, ("eggs",): 1.0}
 
 
+def test_half_a_kilogram_weighs_half_and_what_came_back_nothing():
+    rows = [
+        ("u1", 1, "tea", 5.0, 0.5, 1, "East"),
+        ("u2", 2, "tea", 5.0, 2, 1, "East"),
+        ("u3", 3, "rice", 0.0, 0, 1, "East"),
+    ]
+    units = frequent_itemsets(log_of(rows), as_of="2025-03-16", min_support=0.01, weight="quantity")
+    assert as_dict(units, "weight") == {("tea",): 2.5}
+    assert units.total_weight == 2.5
+
+
 def test_weighted_rules_have_no_p_values_and_no_holdout():
     sets = frequent_itemsets([["a", "b"], ["a"]], min_support=0.1, weight=[3, 1])
     rules = association_rules(sets, metrics=["confidence", "lift"])
@@ -228,6 +240,8 @@ def test_each_community_apart(level):
     with pytest.raises(ConfigError, match="Did you mean 'West'"):
         groups["Wesst"]
     assert repr(groups).startswith("ItemsetsByGroup(2 groups by community, 1 baskets without one; ")
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        groups.n_nameless = 0
 
 
 def test_segments_are_a_frame_of_users():

@@ -133,6 +133,16 @@ def test_contrast_by_hand(data):
         assert frame["p_adjusted"].is_monotonic_increasing
 
 
+@pytest.mark.parametrize("more", ["East", "West"])
+def test_of_equal_p_values_the_group_with_more_comes_first(more):
+    """Both bought a pair in every order, but one of two pairs each: equal p-values, opposite differences."""
+    other = {"East": "West", "West": "East"}[more]
+    log = log_of([["rice", "tea"]] * 6 + [["rice"]] * 6, estates=[more] * 6 + [other] * 6)
+    frame = contrast_itemsets(log, as_of="2025-04-01", min_count=1)
+    assert frame["group"].tolist() == [more, other]
+    assert frame["difference"].tolist() == [1.0, -1.0]
+
+
 def test_contrast_finds_the_planted_pair_and_nothing_else():
     rng = np.random.default_rng(4)
     estates = rng.choice(["East", "North", "West"], 1_500)

@@ -219,6 +219,19 @@ def test_levels(small):
     assert product_heat(log, as_of=AS_OF, level="category", top=1)["item"].tolist() == ["dry"]
 
 
+def test_classes_end_where_what_came_before_reaches_80_and_95_percent():
+    rows = [("u1", 1, name, cents, 1, 1, "East") for name, cents in zip("abcd", (7_950, 1_500, 500, 50), strict=True)]
+    heat = product_heat(log_of(frame_of(rows)), as_of=AS_OF)
+    assert heat["abc_class"].tolist() == ["A", "A", "B", "C"]
+    rows[0:2] = [("u1", 1, "a", 8_000, 1, 1, "East"), ("u1", 1, "b", 1_450, 1, 1, "East")]
+    assert product_heat(log_of(frame_of(rows)), as_of=AS_OF)["abc_class"].tolist() == ["A", "B", "B", "C"]
+
+
+def test_a_group_that_the_log_does_not_name_is_told_with_the_nearest_name(small):
+    with pytest.raises(ConfigError, match=r"by .*'comunity'.*Did you mean 'community'"):
+        units_per_order(log_of(small), as_of=AS_OF, by="comunity")
+
+
 def test_heat_without_cost_and_quantity(small):
     log = log_of(small, cost=None, quantity=None)
     columns = ["rank", "item", "amount", "orders", "users", "share", "cumulative_share", "abc_class"]

@@ -94,6 +94,15 @@ def test_planted_pairs_are_the_bundles():
     assert {frozenset(pair) for pair in zip(strongest["anchor"], strongest["addon"], strict=True)} == planted
 
 
+def test_twenty_pairs_are_listed_unless_more_are_asked_for():
+    past = [[chr(200 + 2 * pair), chr(201 + 2 * pair)] for pair in range(22) for _ in range(2)]
+    log = log_of(past, past)
+    ask = {"since": SINCE, "as_of": AS_OF, "min_count": 1, "max_q": 1.0}
+    every = bundles(log, **ask, top=None)
+    assert len(every) == 22
+    pd.testing.assert_frame_equal(bundles(log, **ask), every.head(20))
+
+
 def test_noise_makes_no_bundle():
     rng = np.random.default_rng(1)
     baskets = [[f"{chr(97 + k)}" for k in np.flatnonzero(rng.random(12) < 0.3)] or ["z"] for _ in range(900)]
