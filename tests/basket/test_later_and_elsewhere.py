@@ -134,13 +134,14 @@ def test_contrast_by_hand(data):
 
 
 @pytest.mark.parametrize("more", ["East", "West"])
-def test_of_equal_p_values_the_group_with_more_comes_first(more):
-    """Both bought a pair in every order, but one of two pairs each: equal p-values, opposite differences."""
+def test_of_equal_adjusted_p_values_the_group_with_more_comes_first(more):
+    """Two of three orders against one of three: .5 and .95, and .95 both times when adjusted for each other."""
     other = {"East": "West", "West": "East"}[more]
-    log = log_of([["rice", "tea"]] * 6 + [["rice"]] * 6, estates=[more] * 6 + [other] * 6)
+    pair, one = ["rice", "tea"], ["rice"]
+    log = log_of([pair, pair, one, pair, one, one], estates=[more] * 3 + [other] * 3)
     frame = contrast_itemsets(log, as_of="2025-04-01", min_count=1)
+    assert frame["p_adjusted"].tolist() == pytest.approx([0.95, 0.95])
     assert frame["group"].tolist() == [more, other]
-    assert frame["difference"].tolist() == [1.0, -1.0]
 
 
 def test_contrast_finds_the_planted_pair_and_nothing_else():

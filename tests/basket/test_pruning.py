@@ -184,6 +184,18 @@ def test_a_pair_that_lives_on_a_larger_itemset_is_dropped():
     assert (("flour",), ("eggs",)) not in set(zip(found["antecedent"], found["consequent"], strict=True))
 
 
+def test_two_pairs_that_meet_by_chance_make_no_rule_of_four_whatever_is_listed():
+    """Each item of the four goes with the other three; the two pairs do not go with one another."""
+    baskets = [["a", "b", "c", "d"], ["a", "b"], ["c", "d"], []] * 10
+    sets = frequent_itemsets(baskets, min_count=1)
+    every = association_rules(sets, min_confidence=0, prune="self_sufficient").to_frame()
+    single = association_rules(sets, min_confidence=0, prune="self_sufficient", max_consequent=1).to_frame()
+    for rules in (every, single):
+        assert {(*a, *c) for a, c in zip(rules["antecedent"], rules["consequent"], strict=True)} == {
+            ("a", "b"), ("b", "a"), ("c", "d"), ("d", "c"),
+        }  # fmt: skip
+
+
 def test_self_sufficiency_needs_the_baskets(monkeypatch):
     monkeypatch.setattr(mining, "MOST_KEPT", 10)
     with pytest.raises(ConfigError, match=r"did not keep: they come from 4 entries\. Mine them with appendable=True"):

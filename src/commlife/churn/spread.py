@@ -92,7 +92,8 @@ def reason_plan(scorer: Scorer, log: OrderLog, active_within: int, *, users: flo
         forecast = _engine.map_parts(table, _again, scorer, keep=("user_id",), columns={"p_silent": "float"})
         forecast = _engine.settle(forecast)
         wanted = ceil(share * int(forecast.select(nw.len()).collect().item()))
-        chosen = forecast.sort("p_silent", "user_id", descending=[True, False]).head(wanted)
+        # Settled before a column is dropped: Dask would take the column away before it sorts by it.
+        chosen = _engine.settle(forecast.sort("p_silent", "user_id", descending=[True, False]).head(wanted))
         table = table.join(chosen.select("user_id"), on="user_id", how="inner")
     kinds = dict.fromkeys(COLUMNS[1:], "float") | {"reason_rank": "int", "driver": "text", "sentence": "text"}
     return _engine.map_parts(table, _reason_rows, scorer, keep=("user_id",), columns=kinds)
