@@ -28,7 +28,7 @@ FLOOR = 0.85
 
 # Drawings are judged by eye and by the tests of what they show; Numba's machine code is compared with the NumPy miner
 # by its tests, and Spark has its own suite (slow/).
-_NOT_MUTATED = ("figures", "_canvas", "_spark", "_bitmaps", "_compiled", "_descent", "_inverted", "_jit", "__init__")
+_NOT_MUTATED = ("figures", "_canvas", "_fpgrowth", "_bitmaps", "_compiled", "_descent", "_inverted", "_jit", "__init__")
 
 # The floors above ask a room's questions too, and some of its answers are tested there.
 _ALSO = {"features": ("tests/segments/test_behaviour_types.py", "tests/cohorts/test_growth.py")}

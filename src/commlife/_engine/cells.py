@@ -9,6 +9,7 @@ import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
 
+from commlife._engine import spark
 from commlife._engine.frames import settle
 
 __all__ = ["first_and_whole", "places_of_keys", "sums_by_cell"]
@@ -48,11 +49,7 @@ def first_and_whole(cells: nw.LazyFrame[Any], *, by: str, index: str, value: str
         )
         return nw.from_native(users)
     if cells.implementation is nw.Implementation.PYSPARK:
-        from pyspark.sql import functions as sql
-
-        aggregates = [sql.min(index).alias("first"), sql.max(index).alias("last"), sql.count("*").alias("cells")]
-        aggregates += [sql.sum(value).alias("whole"), sql.min_by(value, index).alias("at_first")]
-        return nw.from_native(native.groupBy(by).agg(*aggregates))
+        return spark.first_and_whole(cells, by=by, index=index, value=value)
     # Used twice: computed once.
     cells = settle(cells, rows=rows)
     users = cells.group_by(by).agg(

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import narwhals.stable.v2 as nw
 
+from commlife._engine import spark
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -30,22 +32,6 @@ def at_first(
         names: The columns wanted.
     """
     if frame.implementation is nw.Implementation.PYSPARK:
-        return _on_spark(frame, keys=keys, time=time, names=names)
+        return spark.at_first(frame, keys=keys, time=time, names=names)
     held = frame.join(first, on=list(keys), how="inner").filter(nw.col(time) == nw.col(f"first_{time}"))
     return held.group_by(*keys).agg(*(nw.col(name).min() for name in names))
-
-
-def _on_spark(frame: nw.LazyFrame[Any], *, keys: Sequence[str], time: str, names: Sequence[str]) -> nw.LazyFrame[Any]:
-    """One shuffle: the least of (time, is null, value). A join on the time would move every row once more."""
-    from pyspark.sql import functions as sql
-
-    def quoted(name: str) -> Any:
-        return sql.col("`" + name.replace("`", "``") + "`")
-
-    leasts = [
-        sql.min(sql.struct(quoted(time).alias("t"), quoted(name).isNull().alias("n"), quoted(name).alias("v")))
-        .getField("v")
-        .alias(name)
-        for name in names
-    ]
-    return nw.from_native(nw.to_native(frame).groupBy(*(quoted(key) for key in keys)).agg(*leasts))

@@ -13,6 +13,7 @@ from typing import Any
 import narwhals.stable.v2 as nw
 import pandas as pd
 
+from commlife._engine import spark
 from commlife.errors import ConfigError, EngineError
 
 __all__ = [
@@ -189,7 +190,7 @@ def settle(frame: nw.LazyFrame[Any], *, rows: int = 0, for_now: bool = False) ->
     if kind is nw.Implementation.DASK:
         return nw.from_native(native.persist())
     if kind is nw.Implementation.PYSPARK:
-        return nw.from_native(_held_by_spark(native))
+        return spark.held(frame)
     return frame
 
 
@@ -199,17 +200,6 @@ def hold_lines(frame: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
     Other engines read them again, column by column, at little cost; they would hold them in this process.
     """
     return settle(frame) if frame.implementation is nw.Implementation.PYSPARK else frame
-
-
-def _held_by_spark(native: Any) -> Any:
-    """A Spark plan whose rows are kept once computed, and whose steps so far are never planned again.
-
-    A cached plan would still be planned from its first step each time something is built on it, which costs more than
-    the rows; a checkpoint is not. Without a checkpoint directory its rows lie with the executors alone.
-    """
-    if native.sparkSession.sparkContext.getCheckpointDir() is None:
-        return native.localCheckpoint(eager=False)
-    return native.checkpoint(eager=False)
 
 
 def _table_of_engine(native: Any, held: list[tuple[Any, str]]) -> nw.LazyFrame[Any]:
@@ -326,7 +316,7 @@ def lazy_like(table: pd.DataFrame, frame: nw.LazyFrame[Any], *, types: Mapping[s
 
         made = nw.from_native(dd.from_pandas(table, npartitions=1))  # type: ignore[no-untyped-call]
     elif kind is nw.Implementation.PYSPARK:
-        made = nw.from_native(nw.to_native(frame).sparkSession.createDataFrame(table))
+        made = spark.table_beside(table, frame)
     else:
         made = nw.from_native(frame_like(table, kind)).lazy()
     if kind is nw.Implementation.PYARROW:

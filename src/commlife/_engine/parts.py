@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import narwhals.stable.v2 as nw
 import pandas as pd
+
+from commlife._engine import spark
 
 __all__ = ["SPREAD", "map_parts"]
 
 #: Kinds whose rows lie in parts on several machines, and stay there.
 SPREAD = {nw.Implementation.DASK, nw.Implementation.PYSPARK}
 
-#: Types of the columns that a function gives, by name, in Spark's and in pandas' words.
-_TYPES = {"float": ("double", "float64"), "int": ("bigint", "int64"), "text": ("string", "str")}
+#: Types of the columns that a function gives, by name, in pandas' words.
+_TYPES = {"float": "float64", "int": "int64", "text": "str"}
 
 
 def map_parts(
@@ -36,33 +38,13 @@ def map_parts(
         keep: Columns of ``frame`` that ``make`` hands on in their own type, first.
         columns: The other columns that it gives: ``"float"``, ``"int"`` or ``"text"`` each.
     """
-    native = nw.to_native(frame)
     if frame.implementation is nw.Implementation.DASK:
+        native = nw.to_native(frame)
         meta = native._meta[list(keep)].assign(
-            **{name: pd.Series(dtype=_TYPES[kind][1]) for name, kind in columns.items()}
+            **{name: pd.Series(dtype=_TYPES[kind]) for name, kind in columns.items()}
         )
         return nw.from_native(native.map_partitions(_made, make, model, list(meta.columns), meta=meta))
-    from pyspark.sql import types
-
-    there = {"float": types.DoubleType(), "int": types.LongType(), "text": types.StringType()}
-    fields = [native.schema[name] for name in keep]
-    fields += [types.StructField(name, there[kind]) for name, kind in columns.items()]
-    names = [field.name for field in fields]
-    held = native.sparkSession.sparkContext.broadcast(model)
-
-    def each(batches: Iterator[Any]) -> Iterator[Any]:
-        # Through Arrow and not Spark's own pandas frames, whose types change between versions of pandas.
-        import pyarrow as pa
-
-        for batch in batches:
-            made = _made(pa.Table.from_batches([batch]).to_pandas(), make, held.value, names)
-            given = {field.name: field.type for field in batch.schema}
-            ours = {"float": pa.float64(), "int": pa.int64(), "text": pa.string()}
-            kinds = [given[name] if name in given and name in keep else ours[columns[name]] for name in names]
-            schema = pa.schema(list(zip(names, kinds, strict=True)))
-            yield from pa.Table.from_pandas(made, schema=schema, preserve_index=False).to_batches()
-
-    return nw.from_native(native.mapInArrow(each, types.StructType(fields)))
+    return spark.map_parts(frame, make, model, keep=keep, columns=columns)
 
 
 def _made(

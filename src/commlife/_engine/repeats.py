@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import narwhals.stable.v2 as nw
 
+from commlife._engine import spark
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -39,12 +41,7 @@ def mark_repeats(frame: nw.LazyFrame[Any], columns: Sequence[str], *, into: str)
         return nw.from_native(
             whole.map_partitions(lambda part: part.assign(**{into: part.duplicated(subset=names)}), meta=meta)
         )
-    from pyspark.sql import Window
-    from pyspark.sql import functions as sql
-
-    quoted = ["`" + name.replace("`", "``") + "`" for name in names]
-    alike = Window.partitionBy(*quoted).orderBy(quoted[0])
-    return nw.from_native(native.withColumn(into, sql.row_number().over(alike) > 1))
+    return spark.mark_repeats(frame, names, into=into)
 
 
 def _pandas_repeats(native: Any, names: list[str]) -> Any:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import narwhals.stable.v2 as nw
 
-from commlife.errors import EngineError
+from commlife._engine import spark
 
 __all__ = ["MICROSECONDS_A_DAY", "NOT_A_TIME", "add_day", "add_local_microsecond", "microsecond_as_datetime"]
 
@@ -32,7 +31,7 @@ def add_local_microsecond(frame: nw.LazyFrame[Any], column: str, *, timezone: st
     if kind is nw.Implementation.DUCKDB:
         return _add_duckdb(frame, column, dtype, timezone=timezone, into=into)
     if kind is nw.Implementation.PYSPARK:
-        return _add_spark(frame, column, dtype, timezone=timezone, into=into)
+        return spark.add_local_microsecond(frame, column, missing=NOT_A_TIME, timezone=timezone, into=into)
     if dtype == nw.String:
         if kind is nw.Implementation.POLARS:
             return _add_polars_text(frame, column, timezone=timezone, into=into)
@@ -72,14 +71,12 @@ def add_day(frame: nw.LazyFrame[Any], column: str, *, into: str) -> nw.LazyFrame
 
 def microsecond_as_datetime(frame: nw.LazyFrame[Any], column: str, *, into: str) -> nw.LazyFrame[Any]:
     """Add ``into``: the local microseconds of ``column`` as naive timestamps of the engine."""
-    native = nw.to_native(frame)
     if frame.implementation is nw.Implementation.DUCKDB:
+        native = nw.to_native(frame)
         kept = ", ".join(_quoted(name) for name in frame.collect_schema().names() if name != into)
         return nw.from_native(native.project(f"{kept}, make_timestamp({_quoted(column)}) AS {_quoted(into)}"))
     if frame.implementation is nw.Implementation.PYSPARK:
-        from pyspark.sql import functions as sql
-
-        return nw.from_native(native.withColumn(into, sql.expr(f"cast(timestamp_micros(`{column}`) as timestamp_ntz)")))
+        return spark.add_datetime(frame, column, into=into)
     return frame.with_columns(nw.col(column).cast(nw.Datetime("us")).alias(into))
 
 
@@ -91,17 +88,11 @@ def _pandas_microseconds(column: Any) -> Any:
     """NumPy's own integers of a naive pandas column; a view, without a copy, where the unit is microseconds."""
     import numpy as np
 
-    values = column.to_numpy(dtype=f"datetime64[{_unit(column)}]").astype("datetime64[us]", copy=False)
+    unit = nw.from_native(column, series_only=True).dtype.time_unit  # a Datetime
+    values = column.to_numpy(dtype=f"datetime64[{unit}]").astype("datetime64[us]", copy=False)
     whole = values.view(np.int64)
     missing = np.isnat(values)
     return np.where(missing, NOT_A_TIME, whole) if missing.any() else whole
-
-
-def _unit(column: Any) -> str:
-    match = re.search(r"(?:datetime64|timestamp)\[(s|ms|us|ns)", str(column.dtype))
-    if match is None:
-        raise EngineError(f"a pandas column of dtype {column.dtype} is not read as a time; use datetime64.")
-    return match.group(1)
 
 
 def _add_pandas_text(frame: nw.LazyFrame[Any], column: str, *, timezone: str, into: str) -> nw.LazyFrame[Any]:
@@ -179,25 +170,3 @@ def _add_duckdb(
         whole = f"epoch_us({name}::TIMESTAMP)"
     native = nw.to_native(frame)
     return nw.from_native(native.project(f"*, coalesce({whole}, {NOT_A_TIME})::BIGINT AS {_quoted(into)}"))
-
-
-def _add_spark(
-    frame: nw.LazyFrame[Any], column: str, dtype: nw.dtypes.DType, *, timezone: str, into: str
-) -> nw.LazyFrame[Any]:
-    from pyspark.sql import functions as sql
-
-    if dtype == nw.String:
-        raise EngineError(
-            f"text timestamps are not read on PySpark; column {column!r} is text. "
-            "Use to_timestamp_ntz(column, format) in Spark first."
-        )
-    if isinstance(dtype, nw.Datetime) and dtype.time_zone is not None:
-        # A TIMESTAMP reads on the session's clock: move it to the shop's.
-        whole = (
-            "datediff(MICROSECOND, timestamp_ntz'1970-01-01 00:00:00', "
-            f"convert_timezone(current_timezone(), '{timezone}', cast(`{column}` as timestamp_ntz)))"
-        )
-    else:
-        whole = f"datediff(MICROSECOND, timestamp_ntz'1970-01-01 00:00:00', cast(`{column}` as timestamp_ntz))"
-    filled = sql.coalesce(sql.expr(whole), sql.lit(NOT_A_TIME)).cast("bigint")
-    return nw.from_native(nw.to_native(frame).withColumn(into, filled))

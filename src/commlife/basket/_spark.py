@@ -10,6 +10,7 @@ import narwhals.stable.v2 as nw
 import numpy as np
 
 from commlife._engine import collect
+from commlife.basket import _fpgrowth
 from commlife.basket._codes import sorted_labels
 from commlife.basket._orders import check_level, held_items, warn_of_nameless
 from commlife.basket._thresholds import exact_fraction, least_count
@@ -52,9 +53,6 @@ def mine_on_spark(
             "the log to pandas first."
         )
     check_level(level)
-    from pyspark.ml.fpm import FPGrowth
-    from pyspark.sql import functions as f
-
     held = held_items(log, day, level)
     n_orders = _rows(log._orders(day).filter(nw.col("counts")) if log.has("order_id") else held)
     if n_orders == 0:
@@ -65,41 +63,21 @@ def mine_on_spark(
     n_held = _rows(held)
     warn_of_nameless(n_held - n_entries, n_held, level)
     lines = nw.to_native(named)
-    if log.has("order_id"):
-        rows = lines.groupBy("user_id", "order_id").agg(f.collect_set("item").alias("items")).select("items")
-    else:
-        rows = lines.select(f.array("item").alias("items"))
-    labels = sorted_labels([row["item"] for row in lines.select("item").distinct().collect()])
+    labels = sorted_labels(_fpgrowth.labels_of(lines))
     dropped = set_of(exclude, "exclude")
-    if dropped:
-        known = set(labels)
-        unknown = [label for label in dropped if label not in known]
-        if unknown:
-            raise ConfigError(f"exclude: no basket holds {unknown[0]!r:.60}.")
-        rows = rows.select(f.array_except("items", f.array(*(f.lit(label) for label in dropped))).alias("items"))
-    rows = rows.persist()
-    try:
-        n_rows = int(rows.count())
-        # MLlib takes a share and rounds it up to a count; half a basket below the count is safe from float slips.
-        model = FPGrowth(itemsCol="items", minSupport=max(0.0, (count - 0.5) / max(n_rows, 1))).fit(rows)
-        found = model.freqItemsets
-        longest = None if max_len is None else max_len if keep == "all" else max_len + 1
-        if longest is not None:
-            found = found.filter(f.size("items") <= longest)
-        if count > n_rows:
-            found = found.limit(0)
-        found = found.persist()
-        size = int(found.count())
-        if size > limit:
-            raise ConfigError(
-                f"min_count={count} gives {size:,} itemsets, more than max_itemsets={limit:,}. Raise the threshold, "
-                "set max_len, or raise max_itemsets."
-            )
-        itemsets = [(tuple(row["items"]), int(row["freq"])) for row in found.collect()]
-        found.unpersist()
-        excluded = int(lines.filter(f.col("item").isin(dropped)).count()) if dropped else 0
-    finally:
-        rows.unpersist()
+    known = set(labels)
+    unknown = [label for label in dropped if label not in known]
+    if unknown:
+        raise ConfigError(f"exclude: no basket holds {unknown[0]!r:.60}.")
+    itemsets, excluded = _fpgrowth.itemsets_of(
+        lines,
+        in_orders=log.has("order_id"),
+        dropped=dropped,
+        count=count,
+        # Whether a set is closed or maximal shows in those one item longer.
+        longest=None if max_len is None else max_len if keep == "all" else max_len + 1,
+        limit=limit,
+    )
     return FrequentItemsets(
         n_baskets=n_orders,
         n_entries=n_entries - excluded,
