@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import narwhals.stable.v2 as nw
 
 from commlife._engine.cells import places_of_keys
+from commlife._engine.sorting import bits_of, in_order
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -69,12 +70,15 @@ def _with_previous_dask(frame: nw.LazyFrame[Any], column: str, *, by: list[str],
     return nw.from_native(native.map_partitions(shift, meta=meta))
 
 
-def with_neighbours(frame: nw.LazyFrame[Any], column: str, *, by: str, carry: str) -> nw.LazyFrame[Any]:
+def with_neighbours(frame: nw.LazyFrame[Any], column: str, *, by: str | Sequence[str], carry: str) -> nw.LazyFrame[Any]:
     """Add previous and next, the values of ``column`` (Int64, unique within ``by``) in the rows before and after.
 
     Also ``before``, the value of ``carry`` in the row before. One sort serves all three; where there is no such row
-    they are :data:`NONE_BEFORE`, :data:`NONE_AFTER` and 0. Rows may come back in another order.
+    they are :data:`NONE_BEFORE`, :data:`NONE_AFTER` and 0. Rows may come back in another order. Several keys are for
+    engines with windows (DuckDB, PySpark).
     """
+    if not isinstance(by, str):
+        return _by_windows(frame, column, by=by, carry=carry)
     kind, native = frame.implementation, nw.to_native(frame)
     if kind is nw.Implementation.PANDAS:
         return nw.from_native(_pandas_neighbours(native, column, by=by, carry=carry)).lazy()
@@ -120,11 +124,15 @@ def with_neighbours(frame: nw.LazyFrame[Any], column: str, *, by: str, carry: st
             nw.when(follows).then(nw.col("before")).otherwise(nw.lit(0)).cast(nw.Int64).alias("before"),
         )
         return told.drop("_after_one", "_before_one").lazy()
+    return _by_windows(frame, column, by=[by], carry=carry)
+
+
+def _by_windows(frame: nw.LazyFrame[Any], column: str, *, by: Sequence[str], carry: str) -> nw.LazyFrame[Any]:
     here = nw.col(column)
     return frame.with_columns(
-        here.shift(1).over(by, order_by=column).fill_null(NONE_BEFORE).cast(nw.Int64).alias("previous"),
-        here.shift(-1).over(by, order_by=column).fill_null(NONE_AFTER).cast(nw.Int64).alias("next"),
-        nw.col(carry).shift(1).over(by, order_by=column).fill_null(0).cast(nw.Int64).alias("before"),
+        here.shift(1).over(*by, order_by=column).fill_null(NONE_BEFORE).cast(nw.Int64).alias("previous"),
+        here.shift(-1).over(*by, order_by=column).fill_null(NONE_AFTER).cast(nw.Int64).alias("next"),
+        nw.col(carry).shift(1).over(*by, order_by=column).fill_null(0).cast(nw.Int64).alias("before"),
     )
 
 
@@ -145,13 +153,12 @@ def _in_order(part: Any, column: str, *, by: str) -> tuple[Any, Any, Any]:
     places = places_of_keys(part[by])
     values = part[column].to_numpy(dtype=np.int64)
     low = int(values.min()) if len(values) else 0
-    span = (int(values.max()) - low + 1) if len(values) else 1
-    # The rows of users come apart by more than any log's span, so that one key orders both.
-    key = places * span + (values - low)
+    bits = bits_of(int(values.max()) - low + 1 if len(values) else 1)
+    key = (places << bits) | (values - low)
     if not (key[1:] < key[:-1]).any():
         return part, places, values
-    order = np.argsort(key)
-    return part.take(order), places[order], values[order]
+    order, key = in_order(key)
+    return part.take(order), key >> bits, (key & ((1 << bits) - 1)) + low
 
 
 def _pandas_neighbours(part: Any, column: str, *, by: str, carry: str) -> Any:

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from commlife import _engine
-from commlife._engine import NONE_BEFORE
+from commlife._engine.lives import CHURNS, EXISTING, FROM_CHURNED, FROM_SILENT, IDLE, KEPT, LAPSES, NEVER, NEW, NEXT
 from commlife.errors import ConfigError, InsufficientDataError
 from commlife.features.periods import with_period_index
 from commlife.features.users import own_attributes, warn_if_left_truncated, with_existing
@@ -49,15 +49,6 @@ __all__ = [
     "stocks_and_flows",
     "tells_existing",
 ]
-
-#: How a user came to be in the base in a period with an order: for the first time, for the first time that the log
-#: shows, without having been away, after a silence, after a long one.
-NEW, EXISTING, KEPT, FROM_SILENT, FROM_CHURNED = range(5)
-#: What follows on a period with an order: an order in the next one, a pause within the base, a silence that ends or
-#: may end before it is long, a long silence.
-NEXT, IDLE, LAPSES, CHURNS = range(4)
-#: Stands for "no silence is ever called long".
-NEVER = 2**30
 
 #: Attributes of orders by which users may be grouped.
 ATTRIBUTES = ("community", "channel", "category", "coupon_id", "item_id", "address_id")
@@ -122,51 +113,39 @@ def activity_runs(
     observation = log.observation
     last = period.last_complete(as_of=as_of, until=complete_until(as_of, observation.until))
     dated = with_period_index(log._orders(as_of), log, period, as_of=as_of)
-    cells, active = _cells(dated, log)
-    refunds = cells.filter(nw.col("orders") == 0).select("user_id", "index", "net") if log._refunds else None
-    del cells  # as many rows as there are orders, nearly: not held any longer than they are wanted
-    active = _engine.with_neighbours(active, "index", by="user_id", carry="net")
-    active = _engine.settle(active, rows=log.n_rows, for_now=True)
+    told = tells_existing(log, washout=washout)
+
+    def joined(lives: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+        """With what is asked of the users: who existed, and their own attributes."""
+        if told:
+            counting = log._orders(as_of).select("user_id", "day", "counts").filter(nw.col("counts"))
+            firsts = counting.group_by("user_id").agg(nw.col("day").min().alias("first_day"))
+            users = with_existing(firsts, log, washout=washout)
+            users = users.select("user_id", nw.col("existing").cast(nw.Int64).alias("existing"))
+            lives = lives.join(users, on="user_id", how="left")
+        return lives.join(own_attributes(log, as_of, *by), on="user_id", how="left") if by else lives
+
+    active, refunds = _engine.coded_lives(
+        dated.select("user_id", "index", "net", *(["counts"] if log._refunds else [])),
+        _engine.Thresholds(silent_after, churned_after),
+        refunds=log._refunds,
+        rows=log.n_rows,
+        join=joined,
+    )
     if warn:
         warn_if_left_truncated(log, as_of, washout=washout, payers_known=partial(_count_lives, active))
-    refunds = active.head(0).select("user_id", "index", "net") if refunds is None else refunds
+    if told:
+        existing = nw.when(nw.col("entry") == NEW).then(nw.col("entry") + nw.col("existing")).otherwise(nw.col("entry"))
+        active = active.with_columns(existing.cast(nw.Int64).alias("entry"))
     if not incomplete and int(period.index_of(as_of - 1, as_of=as_of)) > last:
         active, refunds = (runs.filter(nw.col("index") <= last) for runs in (active, refunds))
-    told = tells_existing(log, washout=washout)
-    existing = nw.lit(0)
-    if told:
-        counting = log._orders(as_of).filter(nw.col("counts"))
-        firsts = counting.group_by("user_id").agg(nw.col("day").min().alias("first_day"))
-        users = with_existing(firsts, log, washout=washout)
-        users = users.select("user_id", nw.col("existing").cast(nw.Int64).alias("existing"))
-        active = active.join(users, on="user_id", how="left")
-        existing = nw.col("existing")
-    if by:
-        groups = own_attributes(log, as_of, *by)
-        active = active.join(groups, on="user_id", how="left")
-        refunds = refunds.join(groups, on="user_id", how="left")
-    if told or by:
-        active = _engine.settle(active, rows=log.n_rows, for_now=True)
-    active = _coded(active, existing, silent_after=silent_after, churned_after=churned_after)
     columns = ("user_id", "index", "net", "entry", "exit", "until", "up", "down", *by)
-    return Runs(active.select(*columns), refunds, last, told)
-
-
-def _cells(dated: nw.LazyFrame[Any], log: OrderLog) -> tuple[nw.LazyFrame[Any], nw.LazyFrame[Any]]:
-    """Users' periods: all of them, and those with an order that counts (user_id, index, net)."""
-    if not log._refunds:
-        cells = _engine.sums_by_cell(dated, by="user_id", index="index", sums=["net"])
-        return cells, cells
-    counted = dated.with_columns(nw.col("counts").cast(nw.Int64).alias("orders"))
-    cells = _engine.sums_by_cell(counted, by="user_id", index="index", sums=["orders", "net"])
-    # Asked for two things: who was active, and who had nothing but refunds.
-    cells = _engine.settle(cells, rows=log.n_rows, for_now=True)
-    return cells, cells.filter(nw.col("orders") > 0).select("user_id", "index", "net")
+    return Runs(active.select(*columns), refunds.select("user_id", "index", "net", *by), last, told)
 
 
 def _count_lives(active: nw.LazyFrame[Any]) -> int:
     """Number of users: each has one first run."""
-    return _engine.count_rows(active.filter(nw.col("previous") == NONE_BEFORE))
+    return _engine.count_rows(active.select("entry").filter(nw.col("entry") == NEW))
 
 
 def tells_existing(log: OrderLog, *, washout: Duration | None) -> bool:
@@ -176,44 +155,6 @@ def tells_existing(log: OrderLog, *, washout: Duration | None) -> bool:
         washout is not None
         or log.has("first_ordered_at")
         or (seen_from is not None and seen_from < day_text(log.observation.first))
-    )
-
-
-def _coded(active: nw.LazyFrame[Any], existing: nw.Expr, *, silent_after: int, churned_after: int) -> nw.LazyFrame[Any]:
-    """Add entry, exit, up and down."""
-    since = nw.col("index") - nw.col("previous")
-    until = nw.col("next") - nw.col("index")
-    is_first = nw.col("previous") == NONE_BEFORE
-    entry = (
-        nw.when(is_first)
-        .then(nw.when(existing == 1).then(nw.lit(EXISTING)).otherwise(nw.lit(NEW)))
-        .otherwise(
-            nw.when(since <= silent_after)
-            .then(nw.lit(KEPT))
-            .otherwise(nw.when(since <= churned_after).then(nw.lit(FROM_SILENT)).otherwise(nw.lit(FROM_CHURNED)))
-        )
-    )
-    follows = (
-        nw.when(until == 1)
-        .then(nw.lit(NEXT))
-        .otherwise(
-            nw.when(until <= silent_after)
-            .then(nw.lit(IDLE))
-            .otherwise(nw.when(until <= churned_after).then(nw.lit(LAPSES)).otherwise(nw.lit(CHURNS)))
-        )
-    )
-    # What the user spent in the period before; nothing where the row before lies further back.
-    spent = nw.when(since == 1).then(nw.col("before")).otherwise(nw.lit(0)).cast(nw.Int64)
-    more = nw.col("net") - spent
-    active = active.with_columns(
-        nw.when(until > NEVER).then(nw.lit(NEVER)).otherwise(until).cast(nw.Int64).alias("until"),
-        entry.cast(nw.Int64).alias("entry"),
-        follows.cast(nw.Int64).alias("exit"),
-        more.alias("more"),
-    )
-    return active.with_columns(
-        nw.when(nw.col("more") > 0).then(nw.col("more")).otherwise(nw.lit(0)).cast(nw.Int64).alias("up"),
-        nw.when(nw.col("more") < 0).then(0 - nw.col("more")).otherwise(nw.lit(0)).cast(nw.Int64).alias("down"),
     )
 
 
@@ -337,10 +278,9 @@ def count_runs(runs: Runs, *, by: tuple[str, ...]) -> tuple[pd.DataFrame, pd.Dat
     counted = runs.active.with_columns(
         nw.when(nw.col("net") < 0).then(0 - nw.col("net")).otherwise(nw.lit(0)).cast(nw.Int64).alias("below")
     )
-    sums = [nw.col(name).sum() for name in _MONEY]
-    cells = _engine.collect(counted.group_by(*keys, "entry", "exit").agg(nw.len().alias("users"), *sums))
-    refunds = _engine.collect(runs.refunds.group_by(*keys).agg(nw.len().alias("users"), nw.col("net").sum()))
-    return cells, refunds
+    cells = _engine.sums_by_codes(counted, *keys, "entry", "exit", sums=_MONEY, into="users")
+    refunds = _engine.sums_by_codes(runs.refunds, *keys, sums=["net"], into="users")
+    return _engine.collect(cells), _engine.collect(refunds)
 
 
 def flows_of_counts(

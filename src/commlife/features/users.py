@@ -86,10 +86,10 @@ def early_users(log: OrderLog, as_of: int, *, payers_known: Callable[[], int] | 
     days = as_of - begins
     if days < _ENOUGH_DAYS or log.has("first_ordered_at"):
         return None
-    counting = log._orders(as_of).filter(nw.col("counts"))
+    orders = log._orders(as_of).select("user_id", "day", "counts")
     # Whoever has an order that counts in the first week is first seen there: the other weeks need not be read.
-    n_early = _distinct(counting.filter(nw.col("day") < begins + 7))
-    n_users = _distinct(counting) if payers_known is None else payers_known()
+    n_early = _distinct(orders.filter(nw.col("counts") & (nw.col("day") < begins + 7)))
+    n_users = _distinct(orders.filter(nw.col("counts"))) if payers_known is None else payers_known()
     if n_users < _ENOUGH_USERS or n_early < max(_SHARE, _TIMES_STEADY * 7 / days) * n_users:
         return None
     return n_early, n_users

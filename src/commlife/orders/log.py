@@ -345,7 +345,7 @@ class OrderLog:
             table = table.astype({name: dtype for name, dtype in known.items() if not table[name].isna().any()})
             return table.sort_values(keys, ignore_index=True) if keys else table
         eager = frame.collect()
-        if keys:
+        if keys and not (len(keys) == 1 and _engine.is_sorted(eager.lazy(), keys[0])):
             eager = eager.sort(*keys)
         native = nw.to_native(eager)
         return native.reset_index(drop=True) if eager.implementation is nw.Implementation.PANDAS else native

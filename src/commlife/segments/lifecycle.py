@@ -18,7 +18,6 @@ from commlife._text import check_language, labels
 from commlife._text.notebook import in_notebook
 from commlife.errors import ConfigError
 from commlife.features.flows import (
-    EXISTING,
     FROM_SILENT,
     KEPT,
     Flows,
@@ -38,6 +37,8 @@ __all__ = ["ACTIONS", "STATES", "FittedLifecycle", "Lifecycle", "fitted_of_flows
 #: The states, in the order of a life; the first four make the base.
 STATES = ("new", "existing", "active", "returned", "silent", "churned")
 """The states of a lifecycle, in the order of a life; the first four make the base."""
+#: Their places in it. A new user's and an existing one's are those of the codes NEW and EXISTING.
+_ACTIVE, _RETURNED, _SILENT, _CHURNED = (STATES.index(state) for state in ("active", "returned", "silent", "churned"))
 State = Literal["new", "existing", "active", "returned", "silent", "churned"]
 
 #: What to do with the users in a state, in English and Chinese.
@@ -233,7 +234,8 @@ def newest_runs(runs: Runs, spec: Lifecycle) -> nw.LazyFrame[Any]:
     coded = (nw.col("index") + _SHIFT) * 8 + nw.col("entry")
     entered = nw.when(nw.col("entry") == KEPT).then(nw.lit(0)).otherwise(coded).cast(nw.Int64)
     marked = runs.active.with_columns(entered.alias("entered"))
-    return marked.group_by("user_id", *spec.by).agg(nw.col("index").max().alias("newest"), nw.col("entered").max())
+    users = _engine.greatest_by_key(marked, "user_id", greatest=["index", "entered"], own=spec.by)
+    return users.rename({"index": "newest"})
 
 
 def _states(users: nw.LazyFrame[Any], spec: Lifecycle, day: int, *, first: int, last: int) -> nw.LazyFrame[Any]:
@@ -244,23 +246,13 @@ def _states(users: nw.LazyFrame[Any], spec: Lifecycle, day: int, *, first: int, 
         (nw.col("entered") - nw.col("shifted") * 8).alias("how"),
         (last - nw.col("newest")).alias("gap"),
     )
-    how = nw.col("how")
-    came = (
-        nw.when(how >= FROM_SILENT)
-        .then(nw.lit("returned"))
-        .otherwise(nw.when(how == EXISTING).then(nw.lit("existing")).otherwise(nw.lit("new")))
-    )
-    gap, newest = nw.col("gap"), nw.col("newest")
+    gap, newest, how = nw.col("gap"), nw.col("newest"), nw.col("how")
     just_came = nw.col("run") == last
-    state = (
-        nw.when(gap >= spec.churned_after)
-        .then(nw.lit("churned"))
-        .otherwise(
-            nw.when(gap >= spec.silent_after)
-            .then(nw.lit("silent"))
-            .otherwise(nw.when(just_came).then(came).otherwise(nw.lit("active")))
-        )
-    )
+    # Places in STATES: whoever came from a silence has returned.
+    came = nw.when(how >= FROM_SILENT).then(nw.lit(_RETURNED)).otherwise(how)
+    away = nw.when(gap >= spec.churned_after).then(nw.lit(_CHURNED)).otherwise(nw.lit(_SILENT))
+    here = nw.when(just_came).then(came).otherwise(nw.lit(_ACTIVE))
+    state = nw.when(gap >= spec.silent_after).then(away).otherwise(here)
     since = (
         nw.when(gap >= spec.churned_after)
         .then(newest + spec.churned_after)
@@ -270,7 +262,7 @@ def _states(users: nw.LazyFrame[Any], spec: Lifecycle, day: int, *, first: int, 
             .otherwise(nw.when(just_came).then(nw.col("run")).otherwise(nw.col("run") + 1))
         )
     )
-    users = users.with_columns(state.alias("state"), since.cast(nw.Int64).alias("since_index"))
+    users = users.with_columns(state.cast(nw.Int64).alias("state_code"), since.cast(nw.Int64).alias("since_index"))
     # The first days of the few periods that occur are joined: engines would repeat the calendar's formula many times.
     indices = np.arange(first, last + 1)
     days = pd.DataFrame({"since_index": indices, "since_us": spec.period.start(indices, as_of=day) * _DAY})
@@ -279,8 +271,7 @@ def _states(users: nw.LazyFrame[Any], spec: Lifecycle, day: int, *, first: int, 
     )
     users = _engine.microsecond_as_datetime(users, "since_us", into="since")
     actions = [ACTIONS[name][spec.lang] for name in STATES]
-    action = nw.col("state").replace_strict(list(STATES), actions, default=None, return_dtype=nw.String)
-    return users.with_columns(action.alias("next_action"))
+    return _engine.with_labels(users, "state_code", {"state": STATES, "next_action": actions})
 
 
 def _counts(flows: Flows) -> pd.DataFrame:
