@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 HOST = Path(__file__).resolve().parents[2] / "examples" / "host_platform"
@@ -33,11 +35,17 @@ def test_the_hosts_own_tests_pass():
     assert "5 passed" in done.stdout
 
 
-def test_each_broken_adapter_is_caught():
-    done = run("broken.py")
+def test_each_broken_adapter_is_caught_with_rows_that_paste():
+    done = run("broken.py", "--rows")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "NOT CAUGHT" not in done.stdout
-    assert len(done.stdout.splitlines()) == 16
+    told = re.findall(r"^(\w+): .+?The rows:\n(.+?\}(?:, index=.+?)?\))$", done.stdout, flags=re.MULTILINE | re.DOTALL)
+    assert len(told) == 28
+    for adapter, code in told:
+        rows = eval(code, {"pd": pd})  # noqa: S307  (the kit's own text)
+        assert 1 <= len(rows) <= 8
+        if "zone" in adapter:
+            assert rows["paid_at"].dt.tz is not None
 
 
 def test_a_broken_adapter_fails_the_hosts_run(tmp_path):

@@ -36,6 +36,11 @@ BROKEN = {
     "sets aside": lambda f: log_of(f, on_fault={"duplicate_line": "set_aside"}),
     "returns a frame": lambda f: f,
     "refuses": lambda f: log_of(f, observed_until="2025-02-01"),
+    "fails": lambda f: log_of(f.head(1 // (len(f) - 1) * len(f))),
+    "loses the zone": lambda f: log_of(f.assign(ordered_at=f["ordered_at"].dt.tz_localize(None))),
+    "takes the last number": lambda f: log_of(f.assign(amount=f.select_dtypes("number").iloc[:, -1])),
+    "does without amounts": lambda f: log_of(f.assign(amount=f.get("amount", 0.0))),
+    "does without order numbers": lambda f: log_of(f if "order_id" in f else f.assign(order_id=range(len(f)))),
 }
 
 
@@ -47,6 +52,52 @@ def test_a_broken_adapter_is_caught(way):
 
 def test_a_sound_adapter_passes(engine):
     assert testing.check_adapter(lambda frame: log_of(engine(frame))) is None
+
+
+@pytest.mark.parametrize("zone", ["America/New_York", "Europe/Berlin", "Australia/Lord_Howe", "UTC"])
+def test_a_sound_adapter_passes_whatever_its_zone(zone):
+    assert testing.check_adapter(lambda frame: log_of(frame, timezone=zone), zones=["UTC", "Europe/Berlin"]) is None
+
+
+def test_an_adapter_is_tried_under_the_names_that_it_reads():
+    header = {"user_id": "手机号", "order_id": "order_no", "ordered_at": "paid_at", "amount": "paid"}
+    assert testing.check_adapter(lambda frame: cl.OrderLog.from_frame(frame, **header), columns=header) is None
+    with pytest.raises(AssertionError, match="手机号"):
+        testing.check_adapter(lambda frame: cl.OrderLog.from_frame(frame, **header))
+
+
+def test_an_adapter_may_refuse_times_with_a_zone_but_not_with_any_error():
+    def naive_alone(frame, error):
+        if frame["ordered_at"].dt.tz is not None:
+            raise error
+        return log_of(frame)
+
+    assert testing.check_adapter(lambda frame: naive_alone(frame, TypeError("local times alone"))) is None
+    with pytest.raises(AssertionError, match="ZeroDivisionError"):
+        testing.check_adapter(lambda frame: naive_alone(frame, ZeroDivisionError("oops")))
+    assert testing.check_adapter(lambda frame: naive_alone(frame, ZeroDivisionError("oops")), zones=()) is None
+
+
+def test_an_adapter_may_know_a_column_by_two_names():
+    """Renamed, and yet read: nothing is wrong with that."""
+    assert testing.check_adapter(lambda f: log_of(f.rename(columns={"amount_old": "amount"}))) is None
+
+
+def test_the_kit_names_a_wrong_name_or_zone():
+    with pytest.raises(cl.ConfigError, match="user_id"):
+        testing.check_adapter(log_of, columns={"user": "phone"})
+    with pytest.raises(cl.ConfigError, match="name of its own"):
+        testing.check_adapter(log_of, columns={"user_id": "amount"})
+    with pytest.raises(cl.ConfigError, match="Mars"):
+        testing.check_adapter(log_of, zones=["Mars/Olympus"])
+
+
+def test_times_with_a_zone_paste_with_it():
+    times = pd.to_datetime(["2025-03-30 00:30", "2025-03-30 01:30"]).tz_localize("UTC").tz_convert("Europe/Berlin")
+    frame = pd.DataFrame({"t": times.as_unit("us")})
+    again = eval(as_code(frame), {"pd": pd})  # noqa: S307  (the kit's own text)
+    assert again["t"].tolist() == frame["t"].tolist()
+    assert str(again["t"].dt.tz) == "Europe/Berlin"
 
 
 def test_a_failure_shows_rows_to_paste():

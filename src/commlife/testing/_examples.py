@@ -16,11 +16,21 @@ def as_code(frame: pd.DataFrame) -> str:
     for name in frame.columns:
         column = frame[name]
         if pd.api.types.is_datetime64_any_dtype(column):
-            columns.append(f"    {name!r}: pd.to_datetime({[str(value) for value in column]!r}, format='ISO8601'),")
+            columns.append(f"    {name!r}: {_times(column)},")
         else:
             columns.append(f"    {name!r}: [{', '.join(map(_cell, column.tolist()))}],")
     index = "" if list(frame.index) == list(range(len(frame))) else f", index={list(frame.index)!r}"
     return "pd.DataFrame({\n" + "\n".join(columns) + f"\n}}{index})"
+
+
+def _times(column: pd.Series[Any]) -> str:
+    """Times as pandas reads them; with a zone by way of UTC, for offsets may differ within the column."""
+    zone = getattr(column.dtype, "tz", None)
+    texts = [str(value) for value in column]
+    if zone is None:
+        return f"pd.to_datetime({texts!r}, format='ISO8601')"
+    converted = "" if str(zone) == "UTC" else f".tz_convert({str(zone)!r})"
+    return f"pd.to_datetime({texts!r}, format='ISO8601', utc=True){converted}"
 
 
 def _cell(value: Any) -> str:
