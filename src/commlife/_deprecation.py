@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar
 
+from commlife._caveats import warn
 from commlife.errors import CommlifeDeprecationWarning, ConfigError
 
 __all__ = ["Deprecation", "deprecated", "renamed_argument"]
@@ -61,7 +61,7 @@ class Deprecation:
 
     def warn(self) -> None:
         """Warn at the host's own line."""
-        warnings.warn(str(self), CommlifeDeprecationWarning, stacklevel=3)
+        warn(str(self), CommlifeDeprecationWarning)
 
 
 def _months_later(day: dt.date) -> dt.date:

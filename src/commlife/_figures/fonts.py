@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from commlife._caveats import warn
 from commlife.errors import ModelWarning
 
 if TYPE_CHECKING:
@@ -51,12 +51,11 @@ def families() -> list[str]:
 
 
 @contextlib.contextmanager
-def written(lang: str, *, stacklevel: int = 4) -> Iterator[None]:
+def written(lang: str) -> Iterator[None]:
     """Texts made within are drawn in fonts that have their letters, those of names from the host's data too.
 
     Args:
         lang: Language of the figure.
-        stacklevel: Where the warning points; 4 is the caller of the function that holds the ``with``.
 
     Warns:
         ModelWarning: If Chinese is asked for and the machine has no font for it.
@@ -64,11 +63,10 @@ def written(lang: str, *, stacklevel: int = 4) -> Iterator[None]:
     import matplotlib as mpl
 
     if lang == "zh" and chinese_family() is None:
-        warnings.warn(
+        warn(
             "this machine has no font with Chinese characters that matplotlib can find: the figure will show boxes. "
             'Install Noto Sans CJK, or use lang="en".',
             ModelWarning,
-            stacklevel=stacklevel,
         )
     # This one setting, and not a context of all: the first figure of a notebook loads its backend in here, whose own
     # settings have to outlive the figure, or no later one is shown.

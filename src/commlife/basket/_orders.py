@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
-import warnings
 from typing import TYPE_CHECKING, Any
 
 import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
 
+from commlife._caveats import warn
 from commlife._engine import collect, collect_rows
 from commlife.basket._baskets import Baskets, encode
 from commlife.basket._codes import changes, codes_of_labels
@@ -239,22 +238,13 @@ def with_units(lines: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
     return lines.with_columns(nw.when(nw.col("minor") < 0).then(0 - quantity.abs()).otherwise(quantity).alias("units"))
 
 
-def _outside_the_library() -> int:
-    """The stack level, as a caller of this counts, of the host's own line: several calls lead to one warning."""
-    frame, level = sys._getframe(1), 1
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("commlife."):
-        frame, level = frame.f_back, level + 1
-    return level
-
-
 def warn_of_nameless(nameless: int, of: int, level: str) -> None:
     """Say how many entries have no item: they are left out, and not in silence."""
     if nameless:
-        warnings.warn(
+        warn(
             f"{nameless:,} of {of:,} entries have no {level} and are left out; their orders stay in the denominator. "
             "Name them in the export, such as 'unknown', to count them.",
             ModelWarning,
-            stacklevel=_outside_the_library(),
         )
 
 

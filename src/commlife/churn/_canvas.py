@@ -66,7 +66,7 @@ def written(lang: str) -> Iterator[None]:
     from commlife._figures import fonts
 
     say(lang, None, None)
-    with fonts.written(lang, stacklevel=6):
+    with fonts.written(lang):
         yield
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import pandas as pd
 
+from commlife._caveats import warn
 from commlife._text.notebook import Shown
 from commlife.churn.catalogue import CATALOGUE, Feature
 from commlife.churn.lever_words import lever_sentence
@@ -176,7 +177,7 @@ def lever_effect(
             'mixes both. Give the host\'s own lever ("was sent a coupon") as HostFeatures, or use subsidised_share.',
         )
     for caveat in caveats:
-        warnings.warn(caveat, ModelWarning, stacklevel=2)
+        warn(caveat, ModelWarning)
     yardsticks = measure(table, chosen, names, effect, call)
     size = abs(effect.effect_size)
     fragile = is_fragile(effect, yardsticks) or treatment in _COUNTS

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self
@@ -12,6 +11,7 @@ import pandas as pd
 from pydantic import Field, model_validator
 from scipy.special import ndtr
 
+from commlife._caveats import warn
 from commlife._model import Fitted, FittedOn, Spec, library_version
 from commlife.cohorts._glm import Fit, design_of, fit_glm, inflation
 from commlife.cohorts._history import History, check_evidence, read_history
@@ -251,11 +251,10 @@ def _refuse_crowded(values: Floats, data: History, names: tuple[str, ...], what:
         )
     crowded = [f"{names[place]} ({factors[place]:.0f})" for place in np.flatnonzero(factors > _CROWDED)]
     if crowded:
-        warnings.warn(
+        warn(
             f"{what}: {', '.join(crowded)}: variance inflation above {_CROWDED:.0f}. These covariates move together, "
             "and their coefficients share one effect in an arbitrary way. Leave some out, or vary them apart.",
             ModelWarning,
-            stacklevel=4,
         )
 
 

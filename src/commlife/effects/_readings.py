@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from commlife._caveats import warn
 from commlife._stats.distributions import student_quantile
 from commlife._stats.wilson import wilson_interval
 from commlife.effects.adjustment import adjusted_effect
@@ -145,7 +146,7 @@ class Adjusted:
                 )
             # One caveat, told once: it is about the users, not about the metric.
             for caveat in caught if metric == MEANS[0] else []:
-                warnings.warn(caveat.message, stacklevel=3)
+                warn(str(caveat.message), caveat.category)
             frame = found.to_frame().iloc[0]
             mean = float(part.loc[part["treated"] == 1, metric].mean())
             frame["treatment_mean"], frame["control_mean"] = mean, mean - found.effect_size

@@ -7,13 +7,13 @@ No data can prove the latter: say *adjusted*, and run a trial where it matters.
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
 
+from commlife._caveats import warn
 from commlife._stats.distributions import normal_pvalue, normal_quantile
 from commlife._text.notebook import Shown
 from commlife.effects._inputs import (
@@ -291,18 +291,16 @@ def _points(chance: Floats, treated: NDArray[np.bool_]) -> pd.DataFrame:
 def _caveats(balance: pd.DataFrame, noise: float, trimmed: float) -> None:
     """Tell what weakens the estimate; differences that chance alone would leave are no caveat."""
     if trimmed > MAX_TRIMMED:
-        warnings.warn(
+        warn(
             f"{trimmed:.0%} of the users had almost no counterpart in the other group and were left out: the effect is "
             "that of the rest. Compare their covariates, or run a trial.",
             ModelWarning,
-            stacklevel=3,
         )
     unlike = balance["adjusted"].abs().to_numpy()
     if len(unlike) and unlike.max() > MAX_IMBALANCE + 2 * noise:
         name = balance["covariate"].iloc[int(unlike.argmax())]
-        warnings.warn(
+        warn(
             f"after weighting the groups still differ by {unlike.max():.2f} standard deviations in {name!r}. "
             'Try learner="boosting", or more users.',
             ModelWarning,
-            stacklevel=3,
         )

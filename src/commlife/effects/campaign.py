@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from commlife._caveats import warn
 from commlife._stats.multiplicity import holm
 from commlife._text import check_language, label
 from commlife._text.notebook import in_notebook
@@ -195,7 +195,7 @@ def campaign_readout(
     if treated is not None:
         log.require(by, why=f"campaign_readout(treated=..., by={by!r})")
     whole = None if washout is None else Duration(washout)
-    _warn_of_truncation(log, day, whole)
+    warn_if_left_truncated(log, day, washout=whole)
     panel = read_panel(log, window, as_of=day, by=by if names else None, silent_after=lag, washout=whole)
     rows = _rows_of(panel, names, by)
     needed = math.ceil(round(1.0 / (1.0 - confidence_level), 9)) - 1
@@ -243,10 +243,6 @@ def _checked(
     ):
         raise ConfigError(f"confidence_level lies from 0.5 to below 1; seen {confidence_level!r:.40}.")
     return Window(first, after, days, back // days), silent_after
-
-
-def _warn_of_truncation(log: OrderLog, day: int, washout: Duration | None) -> None:
-    warn_if_left_truncated(log, day, washout=washout)
 
 
 def _rows_of(panel: Panel, names: tuple[Any, ...], by: str) -> list[int]:
@@ -407,17 +403,16 @@ def _warn_of_fit(read: CampaignReadout) -> None:
     for row in _records(read.effects):
         others = read.placebos.loc[read.placebos["outcome"] == row["outcome"], "error_before"]
         if row["error_before"] > float(np.quantile(others, _POOR)):
-            warnings.warn(
+            warn(
                 f"campaign_readout, {row['outcome']}: before the campaign the control misses by "
                 f"{row['error_before']:.0%} of the level, where other mixtures miss theirs by "
                 f"{float(others.median()):.0%} (median). The treated are unlike all donors: read the interval, not the "
                 "effect, or choose treated communities that are alike.",
                 ModelWarning,
-                stacklevel=3,
             )
     if len(read.unjudged):
         told = " ".join(f"{row['outcome']}: {row['reason']}" for row in _records(read.unjudged))
-        warnings.warn(f"campaign_readout could not judge every outcome. {told}", ModelWarning, stacklevel=3)
+        warn(f"campaign_readout could not judge every outcome. {told}", ModelWarning)
 
 
 def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:

@@ -6,7 +6,6 @@ targeted campaigns without them learns who was targeted: it is refused.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -16,6 +15,7 @@ import numpy as np
 import pandas as pd
 from pydantic import Field, model_validator
 
+from commlife._caveats import warn
 from commlife._model import Fitted, FittedOn, Spec, library_version
 from commlife.effects._inputs import (
     Floats,
@@ -444,11 +444,10 @@ def _estimated(x: Floats, arm: NDArray[np.intp], arms: int, fold: NDArray[np.int
     chances = np.column_stack([cross_fitted_propensity(matrix, arm == a, fold) for a in range(arms)])
     chances = np.maximum(chances, LEAST_CHANCE)
     far = float((chances.min(axis=1) <= LEAST_CHANCE).mean())
-    warnings.warn(
+    warn(
         "propensities were estimated from the features: the uplift is adjusted for these and nothing else"
         + (f"; {far:.0%} of the users had almost no chance of some arm" if far > MANY else "")
         + ". Run a trial where it matters.",
         ModelWarning,
-        stacklevel=4,
     )
     return np.asarray(chances / chances.sum(axis=1, keepdims=True))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import narwhals.stable.v2 as nw
 
 from commlife import _engine
+from commlife._caveats import warn
 from commlife.errors import LeftTruncatedWarning
 from commlife.orders.calendar import Duration, day_text
 
@@ -88,16 +88,16 @@ def early_users(log: OrderLog, as_of: int, *, payers_known: Callable[[], int] | 
         return None
     orders = log._orders(as_of).select("user_id", "day", "counts")
     # Whoever has an order that counts in the first week is first seen there: the other weeks need not be read.
-    n_early = _distinct(orders.filter(nw.col("counts") & (nw.col("day") < begins + 7)))
-    n_users = _distinct(orders.filter(nw.col("counts"))) if payers_known is None else payers_known()
+    early = orders.filter(nw.col("counts") & (nw.col("day") < begins + 7))
+    n_early = _engine.count_rows(early.select("user_id").unique())
+    n_users = (
+        _engine.count_rows(orders.filter(nw.col("counts")).select("user_id").unique())
+        if payers_known is None
+        else payers_known()
+    )
     if n_users < _ENOUGH_USERS or n_early < max(_SHARE, _TIMES_STEADY * 7 / days) * n_users:
         return None
     return n_early, n_users
-
-
-def _distinct(orders: nw.LazyFrame[Any]) -> int:
-    users = orders.select("user_id").unique()
-    return int(_engine.collect(users.select(nw.len().alias("users")))["users"].iloc[0])
 
 
 def warn_if_left_truncated(
@@ -108,10 +108,9 @@ def warn_if_left_truncated(
     if counted is None:
         return
     n_early, n_users = counted
-    warnings.warn(
+    warn(
         f"The log begins on {day_text(log.observation.first)} in the middle of lives: {n_early:,} of {n_users:,} users "
         'are first seen in its first week and count as new. Use washout="28D" to call them existing, or name '
         "first_ordered_at.",
         LeftTruncatedWarning,
-        stacklevel=4,
     )

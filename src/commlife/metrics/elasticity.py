@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,7 @@ import pandas as pd
 from scipy import special
 
 from commlife import _engine
+from commlife._caveats import warn
 from commlife._figures.fonts import written
 from commlife._text import check_language
 from commlife._text.notebook import in_notebook
@@ -167,11 +167,10 @@ def price_elasticity(
             f"{common}. Use a longer log, a shorter period, or prices that were varied on purpose."
         )
     if len(refused):
-        warnings.warn(
+        warn(
             f"{len(refused):,} of {len(refused) + len(rows):,} by {level} are refused: "
             f"{refused['reason'].iloc[0]}, and others. See .refused; vary prices on purpose to learn more.",
             ModelWarning,
-            stacklevel=2,
         )
     table = pd.DataFrame(rows)
     table = table.sort_values(["standard_error", level], ignore_index=True, kind="stable")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -14,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from commlife import _engine
+from commlife._caveats import warn
 from commlife._figures.fonts import written
 from commlife._stats.wilson import wilson_interval
 from commlife._text import check_language
@@ -240,7 +240,7 @@ def _events(
         if step not in present:
             close = difflib.get_close_matches(step, [str(name) for name in present], n=1)
             hint = f" Did you mean {close[0]!r}?" if close else ""
-            warnings.warn(f"No event before {day_text(asked.day)} is a {step!r}.{hint}", ModelWarning, stacklevel=3)
+            warn(f"No event before {day_text(asked.day)} is a {step!r}.{hint}", ModelWarning)
     seen = seen.filter(nw.col("event").is_in(wanted))
     if log is None:
         return _engine.settle(seen)
@@ -335,11 +335,10 @@ def _counted(done: pd.DataFrame, asked: _Asked, until: int) -> pd.DataFrame:
     total = asked.windows[0] if asked.from_entry else sum(asked.windows)
     is_mature = done["t0"].to_numpy() + total <= until * MICROSECONDS_A_DAY
     if not is_mature.any():
-        warnings.warn(
+        warn(
             f"All {len(done):,} users who entered have more time until {day_text(until)}: no rate yet. Use a shorter "
             "window or a later as_of.",
             ModelWarning,
-            stacklevel=3,
         )
     if asked.by is None:
         return pd.DataFrame(_rows(done, is_mature, asked))

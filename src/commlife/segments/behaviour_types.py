@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from pydantic import Field, model_validator
 
+from commlife._caveats import warn
 from commlife._model import FittedOn, Spec, library_version
 from commlife.errors import ConfigError, InsufficientDataError, ModelWarning
 from commlife.features.behaviour import BEHAVIOUR, behaviour_of, behaviours
@@ -161,18 +162,16 @@ class BehaviourTypes(Spec):
     def _warn(self, fitted: FittedBehaviourTypes) -> None:
         k = len(fitted.types)
         if self.n_types is None and k == self.max_types > 1:
-            warnings.warn(
+            warn(
                 f"{k} types, the most that were tried, have the lowest criterion: the users are spread out rather than "
                 "clustered. Take the number that you can work with (n_types=4), or raise max_types.",
                 ModelWarning,
-                stacklevel=3,
             )
         if k > 1 and fitted.certainty < 0.7:
-            warnings.warn(
+            warn(
                 f"users belong to their type with {fitted.certainty:.0%} on average: the types overlap. Use fewer "
                 "types, or work with the soft membership p_1, p_2, ...",
                 ModelWarning,
-                stacklevel=3,
             )
 
 

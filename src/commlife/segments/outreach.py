@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from commlife import _engine
+from commlife._caveats import warn
 from commlife._engine.columns import plain_columns
 from commlife._stats.wilson import Z95, wilson_interval
 from commlife._text import check_language
@@ -349,20 +349,18 @@ def _check_share(name: str, value: Any) -> None:
 def _warn(made: OutreachReadout) -> None:
     row = made.table.iloc[-1]
     if row["judged"] and row["matched"] < 0.5 * row["judged"]:
-        warnings.warn(
+        warn(
             f"{int(row['judged'] - row['matched']):,} of {int(row['judged']):,} contacts have no comparable users who "
             "were left alone: the comparison speaks for the others alone. Leave a random part of each list uncalled.",
             ModelWarning,
-            stacklevel=3,
         )
     # Money is compared in units of the own mean order: that fact may lie further apart than the others.
     apart = made.balance["difference"].abs() / np.array([1.0, 1.0, 2.5])
     # So far apart, and farther than chance alone puts two samples of this size.
     if row["matched"] and apart.max() > max(0.2, 2.5 / math.sqrt(row["matched"])):
         worst = made.balance["fact"].iloc[int(apart.to_numpy().argmax())]
-        warnings.warn(
+        warn(
             f"the contacted and their controls still differ in {worst} (see .balance): read the difference with care. "
             "A random part left uncalled needs no matching.",
             ModelWarning,
-            stacklevel=3,
         )

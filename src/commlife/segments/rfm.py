@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import sys
-import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
@@ -14,6 +13,7 @@ import pandas as pd
 from pydantic import BeforeValidator, Field, model_validator
 
 from commlife import _engine
+from commlife._caveats import warn
 from commlife._model import FittedOn, Given, Spec, default, library_version
 from commlife.errors import ConfigError, FewerBinsWarning, InsufficientDataError
 from commlife.orders.calendar import Duration, Timestamp, day_number, day_text
@@ -215,12 +215,11 @@ class RFM(Spec):
             "frequency": f'cuts={{"frequency": {[2**k for k in range(self.n_bins - 1)]}}}',
             "monetary": 'cuts={"monetary": [...]} in money',
         }[name]
-        warnings.warn(
+        warn(
             f"{name} has {distinct:,} distinct values, {reason} {self.n_bins} bins: scores "
             f"{_listed(held)} occur, {_listed(empty)} stay empty. {who} {share:.0%} of users; consider {advice}, "
             f"or n_bins={max(FEWEST_BINS, min(distinct, self.n_bins - 1))}.",
             FewerBinsWarning,
-            stacklevel=3,
         )
 
     def _warn_of_groups(self, groups: tuple[GroupCuts, ...]) -> None:
@@ -232,11 +231,10 @@ class RFM(Spec):
         }
         told = [f"{name} in {len(held):,} of {len(groups):,} groups" for name, held in tied.items() if held]
         if told:
-            warnings.warn(
+            warn(
                 f"cuts by {self.by} coincide, so that some scores stay empty there: {', '.join(told)}. Give cuts of "
                 "your own for these dimensions, fewer bins, or a larger min_group_users.",
                 FewerBinsWarning,
-                stacklevel=3,
             )
 
 

@@ -7,7 +7,6 @@ expects of them, against the variance that chance and the parameters' error give
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import chdtrc
 
+from commlife._caveats import warn
 from commlife._figures.axes import drawn, finish, new_axes
 from commlife._text.notebook import Shown
 from commlife.errors import ConfigError, DriftWarning, InsufficientDataError
@@ -169,13 +169,12 @@ def drift_check(
     check = DriftCheck(table, days, statistic, p_value, level, float(tolerance), drifted)
     if drifted:
         worst = table.iloc[int(np.abs(away / error).argmax())]
-        warnings.warn(
+        warn(
             f"{type(fitted).__name__}: the population has drifted since the fit: in {days} days users of the group "
             f"{worst['group']!r} bought on {worst['actual']:,.0f} days where {worst['expected']:,.0f} were expected "
             f"(p = {p_value:.1g} for all groups). Fit again; if the new fit drifts too, look for a season, a campaign "
             "or another model (compare_models).",
             DriftWarning,
-            stacklevel=2,
         )
     return check
 

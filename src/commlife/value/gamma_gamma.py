@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any, Self
 
 import numpy as np
 from pydantic import model_validator
 from scipy.special import digamma, gammaln, zeta
 
+from commlife._caveats import warn
 from commlife._model import Fitted, FittedOn, Spec, library_version
 from commlife.errors import InsufficientDataError, ModelWarning
 from commlife.orders.calendar import Timestamp
@@ -84,23 +84,21 @@ def _estimate(summary: Summary) -> dict[str, Any]:
             f"the summary has {x.size} such users of {len(summary.x):,}. Use a longer log, or look at the amounts."
         )
     if left_out["no_positive_spend"] > _FEW * repeats:
-        warnings.warn(
+        warn(
             f"GammaGamma left out {left_out['no_positive_spend']:,} of {repeats:,} repeat buyers whose "
             "mean spend is not above 0 (refunds, free orders). "
             "Their value is overstated: clean the log, or value them apart.",
             ModelWarning,
-            stacklevel=3,
         )
     scale = float(np.exp(np.log(m).mean()))
     objective = _objective(x, m / scale)
     found = maximise(objective, _BOX, _STARTS, weight=float(x.size), prior=False, what="GammaGamma")
     if found.at_bound:
         reached = "; ".join(_BOX.meaning[i] for i in found.at_bound)
-        warnings.warn(
+        warn(
             f"GammaGamma: the likelihood grows up to the bound of {reached}: the spends differ too little, or between "
             "users or within them. The expected spends hold, the parameters and their errors do not.",
             ModelWarning,
-            stacklevel=3,
         )
     values = np.exp(found.logs) * np.array([1.0, 1.0, scale])
     errors = values * np.sqrt(np.diag(found.covariance))
@@ -227,12 +225,11 @@ class FittedGammaGamma(Fitted):
         """Expected mean spend; NaN, with a warning, where infinite."""
         answer = self._mean(summary, *(self.params[name] for name in _NAMES))
         if np.isnan(answer).any():
-            warnings.warn(
+            warn(
                 f"GammaGamma: q = {self.params['q']:.3g} is not above 1, so the mean spend of users without repeat "
                 "orders is infinite under the model: their expected spend is null. Cap outliers with CleaningRules, "
                 "then fit again.",
                 ModelWarning,
-                stacklevel=3,
             )
         return answer
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from scipy.special import gammaincinv
 
+from commlife._caveats import warn
 from commlife.errors import ConfigError, ModelWarning
 from commlife.orders.calendar import Duration, Timestamp
 from commlife.value.gamma_gamma import FittedGammaGamma
@@ -123,12 +123,11 @@ def _between(
     """Quantiles of nothing with its probability, else a gamma with the right mean and variance."""
     variance, nothing = moments(predictions, spend, summary, value, terms)
     if np.isnan(variance).any():
-        warnings.warn(
+        warn(
             f"lifetime_value: {int(np.isnan(variance).sum()):,} users have a spend of infinite variance under the "
             f"model (q = {spend.params['q']:.3g}): their interval is null. Cap outliers with CleaningRules, then fit "
             "again.",
             ModelWarning,
-            stacklevel=4,
         )
     something = np.maximum(1.0 - nothing, 1e-300)
     mean = value / something

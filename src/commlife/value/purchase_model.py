@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import AfterValidator, model_validator
 
+from commlife._caveats import warn
 from commlife._model import FittedOn, Spec, library_version
 from commlife.errors import InsufficientDataError, ModelWarning
 from commlife.orders.calendar import Duration, Timestamp
@@ -170,20 +170,18 @@ class PurchaseModel(Spec):
         if found.at_bound:
             meaning = self.kernel.box.meaning
             reached = "; ".join(meaning[i] if i < len(meaning) else "a covariate's coefficient" for i in found.at_bound)
-            warnings.warn(
+            warn(
                 f"{name}: the likelihood grows up to the bound of {reached}. The data do not determine it: the "
                 "predictions hold, these parameters and their errors do not. Use more users, a longer history, or "
                 "prior='weak'.",
                 ModelWarning,
-                stacklevel=4,
             )
         elif float(np.sqrt(np.diag(found.covariance)).max()) > _VAGUE:
-            warnings.warn(
+            warn(
                 f"{name}: {users:,} users determine the parameters only up to a factor of fifty and more. "
                 "The predictions are better determined than the parameters; use more users, a longer history, or "
                 "prior='weak'.",
                 ModelWarning,
-                stacklevel=4,
             )
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from commlife._caveats import warn
 from commlife.errors import ConfigError, InsufficientDataError, ModelWarning
 from commlife.orders.calendar import Duration, Timestamp
 from commlife.value.histories import Histories, read_summary
@@ -72,11 +72,10 @@ def bootstrap(
             continue
         rows[sample] = np.exp(found.logs) * factors
     if len(rows) < n_samples:
-        warnings.warn(
+        warn(
             f"bootstrap: {n_samples - len(rows):,} of {n_samples:,} samples of {len(summary.x):,} users do not "
             "determine the parameters and are left out: the intervals are too narrow. Use more users, or prior='weak'.",
             ModelWarning,
-            stacklevel=2,
         )
     frame = pd.DataFrame.from_dict(rows, orient="index", columns=list(spec.kernel.box.names))
     return frame.rename_axis("sample").reset_index()

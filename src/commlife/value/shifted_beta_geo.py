@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import Any, Self
 
@@ -11,6 +10,7 @@ import pandas as pd
 from pydantic import model_validator
 from scipy.special import betaln, digamma
 
+from commlife._caveats import warn
 from commlife._model import Fitted, FittedOn, Spec, library_version
 from commlife.errors import ConfigError, InsufficientDataError, ModelWarning
 from commlife.value.estimation import Box, Objective, Terms, maximise
@@ -76,13 +76,12 @@ class ShiftedBetaGeo(Spec):
             )
         found = maximise(_objective(lost, kept), _BOX, _STARTS, weight=users, prior=False, what="ShiftedBetaGeo")
         if found.at_bound:
-            warnings.warn(
+            warn(
                 "ShiftedBetaGeo: the likelihood grows up to the bound of "
                 + "; ".join(_BOX.meaning[i] for i in found.at_bound)
                 + ". With few ages, or a constant retention, the users cannot be told apart: read the curve, not the "
                 "parameters.",
                 ModelWarning,
-                stacklevel=2,
             )
         values = np.exp(found.logs)
         return FittedShiftedBetaGeo(

@@ -7,7 +7,6 @@ carried through the derivatives of the total by the parameters (the delta method
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtri
 
+from commlife._caveats import warn
 from commlife._figures.axes import drawn, finish, new_axes
 from commlife._text.notebook import Shown
 from commlife.errors import ConfigError, ModelWarning
@@ -221,6 +221,4 @@ def _warn_of_holes(
             "with CleaningRules, then fit again)"
         )
     if causes:
-        warnings.warn(
-            f"value_totals: intervals are null where {'; and where '.join(causes)}.", ModelWarning, stacklevel=3
-        )
+        warn(f"value_totals: intervals are null where {'; and where '.join(causes)}.", ModelWarning)
