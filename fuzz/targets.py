@@ -170,7 +170,11 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
 
 
 def run(name: str, data: bytes) -> None:
-    """One input through one target, engines' warnings about odd data unheard."""
+    """One input through one target, engines' warnings about odd data unheard.
+
+    Raises:
+        Exception: What the target let out. An answer and a refusal of ours both end here in silence.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         TARGETS[name](data)

@@ -19,17 +19,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:Dask support:FutureWarning")
 
 @pytest.fixture(scope="module")
 def scorer(world, model):
-    day = day_number(world.as_of)
-    return spread.Scorer(
-        forest=model.forest,
-        calibration=model.calibration,
-        features=model.features,
-        groups=model.groups,
-        typical=model.reference.typical,
-        day=day,
-        observed=day - world.log.observation.first,
-        scale=world.log.scale,
-    )
+    return spread.Scorer.of(model, world.log, day_number(world.as_of))
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import importlib
-import importlib.util
 import inspect
 import re
 import sys
@@ -14,20 +13,13 @@ from typing import Any
 import pytest
 
 import commlife
+import gallery
+import run_guides as guides
 from commlife._figures.colours import contrast
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 
-def _load(name: str) -> Any:
-    spec = importlib.util.spec_from_file_location(name, DOCS / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules.setdefault(name, module)
-    spec.loader.exec_module(module)
-    return module
-
-
-gallery, guides = _load("gallery"), _load("run_guides")
 SECTIONS = [section for page in gallery.PAGES for section in gallery.sections(page)]
 
 

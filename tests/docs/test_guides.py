@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
-import sys
 from pathlib import Path
 
 import pytest
+
+import run_guides as guides
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 
 
-def _load_runner():
-    spec = importlib.util.spec_from_file_location("run_guides", DOCS / "run_guides.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["run_guides"] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-guides = _load_runner()
 PAGES = guides.pages()
 
 

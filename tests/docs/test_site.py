@@ -3,32 +3,22 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import json
 import pkgutil
 import re
-import sys
 import zlib
 from pathlib import Path
 
 import pytest
 import yaml
 
+import check_site as check
 import commlife
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 
 
-def _load():
-    spec = importlib.util.spec_from_file_location("check_site", DOCS / "check_site.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["check_site"] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-check = _load()
 SOUND = '<html lang="en"><body><h1 id="top">x</h1><a href="two.html#here">2</a><img src="a.png" alt="a"></body></html>'
 
 

@@ -224,6 +224,7 @@ class _Question:
         algorithm: str,
         max_itemsets: Any,
     ) -> _Question:
+        """The question as a host's arguments put it; a ConfigError where one of them makes no sense."""
         if keep not in KEEP:
             raise ConfigError.unknown_name("keep", keep, KEEP)
         if algorithm not in ALGORITHMS:

@@ -18,6 +18,8 @@ __all__ = ["sample_of_users"]
 
 #: Whole numbers below it are exact as float32, which is what rows are hashed as.
 _EXACT = 2**24
+#: What of a user's history is hashed.
+_MARKS = ("first", "last", "net", "orders")
 
 
 def sample_of_users(log: OrderLog, most: int | None, *, as_of: Timestamp) -> tuple[OrderLog, float]:
@@ -42,9 +44,6 @@ def sample_of_users(log: OrderLog, most: int | None, *, as_of: Timestamp) -> tup
     hashes = row_hashes(np.column_stack([_piece(users[name], place) for name in _MARKS for place in range(3)]))
     chosen = users.loc[hashes <= np.partition(hashes, most - 1)[most - 1], ["user_id"]].reset_index(drop=True)
     return log._derived(_lines_of(log, chosen), columns=log.columns, set_aside=(), audit=None), len(users) / len(chosen)
-
-
-_MARKS = ("first", "last", "net", "orders")
 
 
 def _piece(values: Any, place: int) -> np.ndarray[Any, np.dtype[np.float64]]:

@@ -212,16 +212,7 @@ class FittedSilenceModel:
             return None
         day = day_number(as_of)
         self._panel()._chosen(log)  # a column that is missing is told now, and not by a worker
-        return spread.Scorer(
-            forest=self.forest,
-            calibration=self.calibration,
-            features=self.features,
-            groups=self.groups,
-            typical=self.reference.typical,
-            day=day,
-            observed=day - log.observation.first,
-            scale=log.scale,
-        )
+        return spread.Scorer.of(self, log, day)
 
     # -- reasons ------------------------------------------------------------------------------------------------------
 

@@ -25,7 +25,9 @@ __all__ = [
     "check_reasons",
     "check_share",
     "find_reasons",
+    "pushing",
     "reason_table",
+    "riskiest",
     "sentences",
 ]
 

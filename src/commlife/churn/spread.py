@@ -18,6 +18,7 @@ from commlife.churn.reasons import COLUMNS, check_share, find_reasons, reason_ta
 if TYPE_CHECKING:
     from commlife.churn.calibration import AffineMap
     from commlife.churn.catalogue import Feature
+    from commlife.churn.fitted import FittedSilenceModel
     from commlife.churn.forest import Forest
     from commlife.orders import OrderLog
 
@@ -55,6 +56,20 @@ class Scorer:
     background: Array | None = None
     k: int = 3
     lang: str = "en"
+
+    @classmethod
+    def of(cls, model: FittedSilenceModel, log: OrderLog, day: int) -> Scorer:
+        """What of a model, and of what the log knows as a whole, goes to the workers."""
+        return cls(
+            forest=model.forest,
+            calibration=model.calibration,
+            features=model.features,
+            groups=model.groups,
+            typical=model.reference.typical,
+            day=day,
+            observed=day - log.observation.first,
+            scale=log.scale,
+        )
 
     def __getstate__(self) -> dict[str, Any]:
         """One thread a worker: a cluster hands out its cores itself."""
