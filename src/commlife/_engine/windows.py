@@ -64,7 +64,8 @@ def _with_previous_dask(frame: nw.LazyFrame[Any], column: str, *, by: list[str],
         before = part[column].shift(1)
         earlier = part[by].shift(1)
         same = ((part[by] == earlier) | (part[by].isna() & earlier.isna())).all(axis=1)
-        return part.assign(**{into: before.where(same, NONE_BEFORE).astype("int64")})
+        # Nothing stands before the first row of a part, whatever its keys.
+        return part.assign(**{into: before.where(same & before.notna(), NONE_BEFORE).astype("int64")})
 
     meta = native._meta.assign(**{into: native._meta[column].astype("int64")})
     return nw.from_native(native.map_partitions(shift, meta=meta))
