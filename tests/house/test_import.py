@@ -35,6 +35,15 @@ def test_no_heavy_package_is_loaded():
     assert run(f"import sys, commlife; print([name for name in {HEAVY!r} if name in sys.modules])") == "[]"
 
 
+def test_segments_and_cohorts_load_no_more_of_scipy_than_its_special_functions() -> None:
+    """The rest of it is 45 MB in every process that asks for a cohort table or a lifecycle."""
+    parts = ("stats", "optimize", "linalg", "sparse", "spatial")
+    code = (
+        f"import sys, commlife.segments, commlife.cohorts; print([p for p in {parts!r} if 'scipy.' + p in sys.modules])"
+    )
+    assert run(code) == "[]"
+
+
 def cpu(code: str) -> float:
     """Least CPU seconds of a fresh interpreter, of several."""
     least = float("inf")

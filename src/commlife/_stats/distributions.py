@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 __all__ = [
+    "chi_square_quantile",
     "chi_square_tail",
     "normal_pvalue",
     "normal_quantile",
@@ -55,6 +56,16 @@ def student_pvalue(t: float, degrees: float) -> float:
         0.073388
     """
     return float(2 * special.stdtr(degrees, -abs(t))) if degrees < 1e12 else float(normal_pvalue(t))
+
+
+def chi_square_quantile(share: float, degrees: float) -> float:
+    """The x with P(X <= x) = share.
+
+    Examples:
+        >>> round(chi_square_quantile(0.95, 3), 6)
+        7.814728
+    """
+    return float(2.0 * special.gammaincinv(degrees / 2.0, share))
 
 
 def chi_square_tail(statistic: float, degrees: float) -> float:

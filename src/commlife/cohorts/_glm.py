@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import optimize
 
 from commlife.errors import InsufficientDataError
 
@@ -175,6 +174,8 @@ def fit_glm(design: Design, hits: Floats, trials: Floats | None, *, fixed: Any, 
 
 def _overdispersion(hits: Floats, mean: Floats, left: float) -> float:
     """The alpha of a variance mean + alpha * mean**2 at which Pearson's chi-squared is its degrees of freedom."""
+    from scipy import optimize
+
     squares, mean = (hits - mean) ** 2, np.maximum(mean, 1e-9)
 
     def excess(alpha: float) -> float:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import optimize
 
 __all__ = ["Response", "Solution", "cheapest", "largest"]
 
@@ -104,6 +103,8 @@ def _best(
     lower: Floats | None,
 ) -> Solution:
     """SLSQP from several starts, in shares of the upper bounds; the best of those that meet the constraints."""
+    from scipy import optimize
+
     shape = upper.shape
     scale = np.where(upper > 0, upper, 1.0)
     size = max(abs(loss(start)[0]), abs(loss(upper)[0]), 1.0)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
-from scipy import optimize
 from scipy.special import betaln
 
 from commlife._text.notebook import Shown
@@ -169,6 +168,8 @@ def _can_be_fitted(lost: Floats, kept: Floats) -> bool:
 
 def _fit(lost: Floats, kept: Floats, labels: dict[str, Any]) -> tuple[Floats, Floats]:
     """Logs of alpha and beta by maximum likelihood, and their covariance."""
+    from scipy import optimize
+
     if not _can_be_fitted(lost, kept):
         who = ", ".join(str(value) for value in labels.values()) or "the table"
         raise InsufficientDataError(

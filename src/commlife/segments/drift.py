@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
+from commlife._stats.distributions import chi_square_quantile
 from commlife._text.notebook import Shown
 from commlife.errors import InsufficientDataError
 
@@ -76,7 +76,7 @@ def score_drift(
         q = (new[occurs] + 0.5) / (new[occurs] + 0.5).sum()
         psi = float(((q - p) * np.log(q / p)).sum())
         freedom = max(int(occurs.sum()) - 1, 1)
-        noise = float(stats.chi2.ppf(0.95, freedom) * (1 / old.sum() + 1 / new.sum()))
+        noise = float(chi_square_quantile(0.95, freedom) * (1 / old.sum() + 1 / new.sum()))
         verdict, advice = _verdict(psi, noise, fitted_as_of, lang)
         rows.append((name, psi, noise, verdict, advice))
         shares.append(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 import numpy as np
 import pandas as pd
 from pydantic import model_validator
-from scipy import linalg, special
+from scipy import special
 
 from commlife._model import Fitted, _Plain
 from commlife._text.notebook import in_notebook
@@ -192,6 +192,8 @@ class FittedBehaviourTypes(Fitted):
     @property
     def _densities(self) -> list[tuple[float, NDArray[np.float64], NDArray[np.float64], float]]:
         """Of each type: log weight, mean, the matrix that makes it round, and the logarithm of that one's size."""
+        from scipy import linalg
+
         made = []
         for each in self.types:
             root = np.linalg.cholesky(np.array(each.covariance))
