@@ -154,3 +154,9 @@ def test_a_fraction_is_what_was_written():
     for wrong in (Decimal("NaN"), Decimal(2), 0, None, np.bool_(True)):
         with pytest.raises(ConfigError):
             exact_fraction(wrong, "x")
+
+
+@pytest.mark.parametrize("level", ["category", "kind"])
+def test_a_level_of_a_log_is_not_ignored_where_there_is_none(level: str) -> None:
+    with pytest.raises(ConfigError, match="level"):
+        frequent_itemsets([["a", "b"]], min_count=1, level=level)

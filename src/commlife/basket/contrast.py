@@ -46,7 +46,8 @@ def contrast_itemsets(
     """Itemsets that a larger share of one group's orders holds than of all the others', with false-discovery control.
 
     The itemsets are those frequent over all orders. Each is compared between each group and the rest by Fisher's exact
-    test (one-sided: more here), and the p-values are adjusted over all comparisons made.
+    test (one-sided: more here), and the p-values are adjusted over all comparisons made. The test takes orders to be
+    independent: where few users place most orders of a group, its p-values are too small. Read ``orders`` beside them.
 
     Args:
         log: The orders.

@@ -12,7 +12,7 @@ import pandas as pd
 from commlife.basket._baskets import baskets_of
 from commlife.basket._groups import group_attribute, group_labels, labels_of_list
 from commlife.basket._mining import ALGORITHMS, MOST_ITEMSETS, find_itemsets
-from commlife.basket._orders import baskets_of_orders, dated_baskets, is_order_log, needed_day, on_spark
+from commlife.basket._orders import baskets_of_orders, check_level, dated_baskets, is_order_log, needed_day, on_spark
 from commlife.basket._taxonomy import extended
 from commlife.basket._thresholds import exact_fraction, least_count, whole_number
 from commlife.basket._trie import NOTHING
@@ -328,6 +328,12 @@ def encoded_baskets(baskets: Any, *, as_of: Timestamp | None, level: str, basket
     if as_of is not None:
         raise ConfigError(
             f"as_of={str(as_of)!r} needs an OrderLog; a {type(baskets).__name__} has no dates. Leave as_of out."
+        )
+    check_level(level)
+    if level != "item_id":
+        raise ConfigError(
+            f"level={level!r} needs an OrderLog; a {type(baskets).__name__} names items alone. Leave level out, or "
+            "give a taxonomy: level={'apple': 'fruit', ...}."
         )
     return baskets_of(baskets, basket=basket, item=item)
 
