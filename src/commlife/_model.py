@@ -107,7 +107,10 @@ class _Plain(BaseModel):
                 f"{cls.__name__}.from_json: not JSON ({error}). Give the text that to_json() returned."
             ) from None
         if not isinstance(envelope, dict) or not {"kind", "format", "state"} <= envelope.keys():
-            raise PersistenceError(f"{cls.__name__}.from_json: the text is JSON, but not what to_json() writes.")
+            raise PersistenceError(
+                f"{cls.__name__}.from_json: the text is JSON, but not what to_json() writes."
+                " Give the text that to_json() returned."
+            )
         if envelope["kind"] != cls.__name__:
             raise PersistenceError(
                 f"{cls.__name__}.from_json: the text holds a {envelope['kind']!s:.60}. Read it with that class."
@@ -122,7 +125,10 @@ class _Plain(BaseModel):
         try:
             return cls.model_validate_json(json.dumps(state))
         except (ValidationError, ConfigError) as error:
-            raise PersistenceError(f"{cls.__name__}.from_json: the state is damaged: {error!s:.500}") from None
+            raise PersistenceError(
+                f"{cls.__name__}.from_json: the state is damaged: {str(error).rstrip('.')[:500]}. "
+                "Write the object again."
+            ) from None
 
     @classmethod
     def _upgrade(cls, state: Any, seen: int) -> Any:

@@ -23,6 +23,8 @@ from __future__ import annotations
 import difflib
 from typing import TYPE_CHECKING, Any
 
+from commlife._masks import mask_numbers
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -45,7 +47,10 @@ __all__ = [
 
 
 class CommlifeError(Exception):
-    """Base of every error that commlife raises on purpose."""
+    """Base of every error that commlife raises on purpose. Long runs of digits in its text are masked: phones."""
+
+    def __init__(self, message: str = "", *more: object) -> None:
+        super().__init__(mask_numbers(message), *more)
 
 
 class SchemaError(CommlifeError):
@@ -126,7 +131,10 @@ class PersistenceError(CommlifeError):
 
 
 class CommlifeWarning(UserWarning):
-    """Base of the caveats that commlife warns about: each one diagnoses and prescribes."""
+    """Base of the caveats that commlife warns about: each one diagnoses and prescribes. Phones are masked in it too."""
+
+    def __init__(self, message: str = "", *more: object) -> None:
+        super().__init__(mask_numbers(message), *more)
 
 
 class FewerBinsWarning(CommlifeWarning):
@@ -147,3 +155,6 @@ class ModelWarning(CommlifeWarning):
 
 class CommlifeDeprecationWarning(FutureWarning):
     """A name that will go: says what to use instead and how long the old one lives. Python shows it by default."""
+
+    def __init__(self, message: str = "", *more: object) -> None:
+        super().__init__(mask_numbers(message), *more)

@@ -100,7 +100,7 @@ def test_a_model_with_host_features_asks_for_them(world: Community) -> None:
 @pytest.mark.parametrize(
     ("make", "error", "says"),
     [
-        (lambda log, day: 3, EngineError, "must return a frame"),
+        (lambda log, day: 3, EngineError, "returns a frame"),
         (lambda log, day: pd.DataFrame({"user_id": [1], "spend": [1.0]}), ConfigError, "Did you mean|unknown"),
         (lambda log, day: pd.DataFrame({"user_id": [1, 1], "host_spend": [1.0, 2.0]}), ConfigError, "twice"),
         (lambda log, day: pd.DataFrame({"user_id": [1], "host_spend": ["x"]}), ConfigError, "features are numbers"),

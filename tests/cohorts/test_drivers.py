@@ -234,9 +234,9 @@ def test_inflation_by_hand():
         (lambda f: f.assign(spend=np.inf), "infinite"),
         (lambda f: f.assign(spend=np.nan), "null"),
         (lambda f: f.assign(spend=-1.0), "negative"),
-        (lambda f: f.assign(retained=f["new_payers"] + 1), "must hold"),
+        (lambda f: f.assign(retained=f["new_payers"] + 1), "holds in every row"),
         (lambda f: f.assign(cohort=0), "twice"),
-        (lambda f: f.assign(community=None), "must not be null"),
+        (lambda f: f.assign(community=None), "is null in some rows"),
         (lambda f: f.to_dict(), "pandas frame"),
     ],
 )

@@ -159,5 +159,5 @@ def test_bad_weights_and_returns_are_told() -> None:
         refund_due([10.0], 1.0, returned_amounts=[6.0], already=[6.0])
     with pytest.raises(ConfigError, match="one amount a line"):
         refund_due([10.0], 1.0, returned_amounts=[6.0, 1.0])
-    with pytest.raises(ConfigError, match="already must hold"):
+    with pytest.raises(ConfigError, match="already holds"):
         refund_due([10.0], 1.0, returned_amounts=[6.0], already=[1.0, 1.0])

@@ -282,11 +282,11 @@ def test_unsound_rules_are_refused() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"user_id": ["a"] * 20}, "unique; seen .* twice"),
-        ({"user_id": [None, *range(19)]}, "must not be missing; seen 1 rows"),
+        ({"user_id": ["a"] * 20}, "stands once; seen .* twice"),
+        ({"user_id": [None, *range(19)]}, "every row has a user_id; seen 1 rows"),
         ({"user_id": [1.5 + i for i in range(20)]}, "whole numbers or strings"),
         ({"state": "asleep"}, "state 'asleep' is unknown"),
-        ({"frequency": "many"}, "must hold numbers"),
+        ({"frequency": "many"}, "holds numbers"),
         ({"monetary": np.inf}, "infinite"),
         ({"p_silent": 1.5}, "between 0 and 1; seen 1.5"),
         ({"p_silent": [0.0, 1.0, -0.25, *[0.5] * 17]}, "between 0 and 1; seen -0.25"),

@@ -130,7 +130,7 @@ def test_the_codings_are_scikit_learn_transformers() -> None:
         ({"redeemed": 2.0}, ConfigError, "holds 0 and 1"),
         ({"redeemed": 0.0}, InsufficientDataError, "30 that were not; seen 0"),
         ({"face": 0.0}, ConfigError, "above 0"),
-        ({"age": "old"}, ConfigError, "must hold numbers"),
+        ({"age": "old"}, ConfigError, "holds numbers"),
     ],
 )
 def test_bad_logs_are_told(change, error, message) -> None:

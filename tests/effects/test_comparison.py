@@ -236,11 +236,11 @@ def test_relative_lift_covers_the_truth_and_admits_when_it_cannot() -> None:
     [
         ({}, {"outcome": "spent"}, ConfigError, "Did you mean 'spend'"),
         ({}, {"control": "nne"}, ConfigError, "Did you mean 'none'"),
-        ({}, {"outcome": "estate"}, ConfigError, "must hold numbers"),
+        ({}, {"outcome": "estate"}, ConfigError, "holds numbers"),
         ({}, {"outcome": 3}, ConfigError, "named by a string"),
         ({}, {"covariate": "before", "denominator": "orders"}, ConfigError, "not both"),
         ({}, {"confidence_level": 95}, ConfigError, "strictly between 0 and 1"),
-        ({}, {"confidence_level": True}, ConfigError, "must be a number"),
+        ({}, {"confidence_level": True}, ConfigError, "is a number"),
         ({"spend": np.nan}, {}, SchemaError, "null|NaN"),
         ({"spend": np.inf}, {}, SchemaError, "infinite"),
         ({"arm": None}, {}, SchemaError, "missing labels"),

@@ -93,12 +93,12 @@ def test_the_curve_is_a_frame() -> None:
     ("args", "message"),
     [
         (([1, 0], [1, 0], [1.0]), "one entry a row"),
-        (([1, 0], [1, 2], [1.0, 2.0]), "treatment must be 1"),
+        (([1, 0], [1, 2], [1.0, 2.0]), "treatment is 1"),
         (([1, np.nan], [1, 0], [1.0, 2.0]), "finite"),
         (([1, 0], [1, 0], [1.0, np.inf]), "finite"),
         (([[1], [0]], [1, 0], [1.0, 2.0]), "one-dimensional"),
-        ((["a", "b"], [1, 0], [1.0, 2.0]), "must hold numbers"),
-        ((np.array(["a", 2], dtype=object), [1, 0], [1.0, 2.0]), "must hold numbers"),
+        ((["a", "b"], [1, 0], [1.0, 2.0]), "holds numbers"),
+        ((np.array(["a", 2], dtype=object), [1, 0], [1.0, 2.0]), "holds numbers"),
         (([], [], []), "empty"),
     ],
 )

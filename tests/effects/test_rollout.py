@@ -102,7 +102,7 @@ def test_rows_and_json_do_not_matter() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"stages": (0.3, 0.2)}, "must rise"),
+        ({"stages": (0.3, 0.2)}, "stages rise"),
         ({"stages": (0.3, 0.9)}, "exceed all users"),
         ({"guardrails": ()}, "guardrails"),
         ({"guardrails": (Guardrail(outcome="a"), Guardrail(outcome="a"))}, "one guardrail an outcome"),

@@ -122,11 +122,11 @@ def test_a_handful_of_users_has_no_interval() -> None:
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"share": 0}, "share must lie"),
-        ({"share": True}, "share must lie"),
-        ({"share": "all"}, "share must lie"),
-        ({"share": float("nan")}, "share must lie"),
-        ({"draws": 3}, "draws must be a whole number of at least 20"),
+        ({"share": 0}, "share lies"),
+        ({"share": True}, "share lies"),
+        ({"share": "all"}, "share lies"),
+        ({"share": float("nan")}, "share lies"),
+        ({"draws": 3}, "draws is a whole number of at least 20"),
         ({"confidence_level": 1}, "confidence_level"),
         ({"seed": -1}, "seed"),
     ],

@@ -96,7 +96,7 @@ def test_unseen_and_missing_levels_are_taken() -> None:
 @pytest.mark.parametrize(
     ("change", "call", "error", "message"),
     [
-        ({}, {"propensity": None}, ConfigError, "must be told how the arms were dealt"),
+        ({}, {"propensity": None}, ConfigError, "needs to know how the arms were dealt"),
         ({}, {"propensity": 0.5}, ConfigError, "mapping"),
         ({}, {"propensity": {"A": 0.3, "none": 0.7}}, ConfigError, "lacks arm 'B'"),
         ({}, {"propensity": {"A": 0.3, "none": 0.3, "B": 0.3}}, ConfigError, "sum to 1"),
@@ -118,7 +118,7 @@ def test_bad_input_is_told(change, call, error, message) -> None:
 
 def test_a_number_that_became_a_text_is_told() -> None:
     model = Uplift(trees=2).fit(trial(400), **CALL)
-    with pytest.raises(ConfigError, match="feature 'age' must hold numbers"):
+    with pytest.raises(ConfigError, match="feature 'age' holds numbers"):
         model.predict(trial(50).assign(age="old"))
     with pytest.raises(ConfigError, match="learner"):
         Uplift(learner="r")  # type: ignore[arg-type]

@@ -79,13 +79,17 @@ def _new_baskets(
 ) -> Baskets:
     if not is_order_log(baskets):
         if since is not None or as_of is not None:
-            raise ConfigError(f"since and as_of need an OrderLog; a {type(baskets).__name__} has no dates.")
+            raise ConfigError(
+                f"since and as_of need an OrderLog; a {type(baskets).__name__} has no dates. Leave them out."
+            )
         return baskets_of(baskets, basket=basket, item=item)
     if since is None:
-        raise ConfigError("the new baskets of an OrderLog need since=..., the as_of of these itemsets.")
+        raise ConfigError("the new baskets of an OrderLog need since=..., the as_of of these itemsets. Give it.")
     first, day = day_number(since, name="since"), needed_day(as_of)
     if first >= day:
-        raise ConfigError(f"since={str(since)!r} must lie before as_of={str(as_of)!r}: use an earlier since.")
+        raise ConfigError(
+            f"since is a day before as_of; seen since={str(since)!r}, as_of={str(as_of)!r}. Use an earlier since."
+        )
     _check_the_past(sets, baskets, first, day)
     return dated_baskets(baskets, day, sets._level, since=first)[0]
 
@@ -111,7 +115,7 @@ def _check_the_past(sets: FrequentItemsets, log: OrderLog, first: int, day: int)
         raise ConfigError(
             f"the orders before {first and pd.Timestamp(first, unit='D').date()} are no longer those that were mined: "
             f"{sizes[0]:,} orders with {sizes[1]:,} items now, {sets.n_baskets:,} with {sets.n_entries:,} then. since "
-            "must be the as_of of these itemsets; after a late refund mine again."
+            "is the as_of of these itemsets; mine again after a late refund."
         )
 
 

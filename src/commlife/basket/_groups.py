@@ -36,12 +36,15 @@ def group_labels(by: Any, orders: pd.DataFrame) -> pd.Series[Any]:
     (name,) = _columns(by)
     table = collect_rows(from_host(by).select("user_id", name), call="the frame of groups")
     if table["user_id"].duplicated().any():
-        raise ConfigError("the frame of groups names a user twice: a user is of one group.")
+        raise ConfigError("the frame of groups names a user twice: a user is of one group. Keep one row of each.")
     if table["user_id"].isna().any():
         raise ConfigError("the frame of groups has a null user_id: leave that row out.")
     labels = orders["user_id"].map(table.set_index("user_id")[name])
     if len(orders) and labels.isna().all():
-        raise ConfigError("the frame of groups names no user of the log: their ids differ, or are of another type.")
+        raise ConfigError(
+            "the frame of groups names no user of the log: their ids differ, or are of another type."
+            " Convert them to the log's type."
+        )
     return labels
 
 

@@ -105,7 +105,9 @@ def _numbered(table: pd.DataFrame) -> NDArray[np.int64]:
 def needed_day(as_of: Timestamp | None) -> int:
     """The day of an ``as_of`` that a log cannot do without."""
     if as_of is None:
-        raise ConfigError("the baskets of an OrderLog need as_of=..., a local business day: lines before it are used.")
+        raise ConfigError(
+            "the baskets of an OrderLog need as_of=..., a local business day: lines before it are used. Give the day."
+        )
     return day_number(as_of)
 
 

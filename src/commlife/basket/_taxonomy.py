@@ -79,9 +79,12 @@ def _chains(taxonomy: Mapping[Any, Any]) -> dict[Any, tuple[Any, ...]]:
             if not isinstance(at, Hashable) or isinstance(at, bool | tuple) or at != at:  # noqa: PLR0124 (NaN)
                 raise ConfigError(
                     f"a taxonomy maps each item to one parent, a text or a number; {label!r:.40} has {at!r:.40}."
+                    " Keep one parent."
                 )
             if at == label or at in chain:
-                raise ConfigError(f"the taxonomy goes round in a circle: {label!r:.40} lies below itself.")
+                raise ConfigError(
+                    f"the taxonomy goes round in a circle: {label!r:.40} lies below itself. Map it to what is above it."
+                )
             chain.append(at)
             at = taxonomy.get(at)
         chains[label] = tuple(chain)

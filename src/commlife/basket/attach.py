@@ -94,7 +94,10 @@ def attach_rate(log: OrderLog, *, as_of: Timestamp, anchor: Any, addon: Any, lev
     sides = [_side(anchor), _side(addon)]
     shared = set(sides[0]) & set(sides[1])
     if shared:
-        raise ConfigError(f"anchor and addon share {sorted(shared, key=str)!r:.80}: an item is not its own add-on.")
+        raise ConfigError(
+            f"anchor and addon share {sorted(shared, key=str)!r:.80}: an item is not its own add-on."
+            " Leave it out of one of them."
+        )
     # Only the orders with one of these items leave the engine.
     table, n_orders = order_items(log, day_number(as_of), chosen, only=[*sides[0], *sides[1]])
     codes, labels = codes_of_labels(table["item"], chosen)

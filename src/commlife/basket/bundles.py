@@ -79,7 +79,9 @@ def bundles(
     check_log(log, "bundles")
     first, day = day_number(since, name="since"), day_number(as_of)
     if first >= day:
-        raise ConfigError(f"since={str(since)!r} must lie before as_of={str(as_of)!r}: use an earlier since.")
+        raise ConfigError(
+            f"since is a day before as_of; seen since={str(since)!r}, as_of={str(as_of)!r}. Use an earlier since."
+        )
     highest = float(exact_fraction(max_q, "max_q", zero=True))
     most = None if top is None else whole_number(top, "top")
     chosen = finest_level(log, level)

@@ -122,7 +122,9 @@ def evaluate_cross_sell(
         raise ConfigError(f"rules are what association_rules returns; seen a {type(rules).__name__}.")
     first, day = day_number(since, name="since"), day_number(as_of)
     if first >= day:
-        raise ConfigError(f"since={str(since)!r} must lie before as_of={str(as_of)!r}: use an earlier since.")
+        raise ConfigError(
+            f"since is a day before as_of; seen since={str(since)!r}, as_of={str(as_of)!r}. Use an earlier since."
+        )
     most, draws = whole_number(k, "k"), whole_number(n_bootstrap, "n_bootstrap", least=100)
     past, _ = dated_baskets(log, first, level)
     later, orders = dated_baskets(log, day, level, since=first)

@@ -107,10 +107,14 @@ def _later(
 ) -> Baskets:
     if is_order_log(baskets):
         if since is None or as_of is None:
-            raise ConfigError("a holdout of an OrderLog needs since=... and as_of=...: its first day, and its end.")
+            raise ConfigError(
+                "a holdout of an OrderLog needs since=... and as_of=...: its first day, and its end. Give both."
+            )
         first, end = day_number(since, name="since"), day_number(as_of)
         if first >= end:
-            raise ConfigError(f"since={str(since)!r} must lie before as_of={str(as_of)!r}: use an earlier since.")
+            raise ConfigError(
+                f"since is a day before as_of; seen since={str(since)!r}, as_of={str(as_of)!r}. Use an earlier since."
+            )
         return dated_baskets(baskets, end, level, since=first)[0]
     if since is not None or as_of is not None:
         raise ConfigError(f"since and as_of need an OrderLog; a {type(baskets).__name__} has no dates. Leave them out.")

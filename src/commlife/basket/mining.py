@@ -258,7 +258,9 @@ def _check_company(min_support: Any, appendable: Any, *, weighed: bool, plain: b
     if not isinstance(appendable, bool):
         raise ConfigError(f"appendable is True or False; seen {appendable!r:.40}.")
     if weighed and min_support is None:
-        raise ConfigError("with weights the threshold is min_support, a share of their sum; min_count has no unit.")
+        raise ConfigError(
+            "with weights the threshold is min_support, a share of their sum; min_count has no unit. Use min_support."
+        )
     if appendable and (weighed or not plain):
         raise ConfigError(
             "appendable=True goes without by, include, weights and a taxonomy: mine those anew each time."
@@ -303,7 +305,10 @@ def _prepared(
         if half_life is not None:
             raise ConfigError("half_life needs an OrderLog: other baskets have no dates. Give weight=[...] instead.")
         if (by is not None or weight is not None) and _is_long(baskets):
-            raise ConfigError("by and weight need an OrderLog or lists of items: a long frame has no order of baskets.")
+            raise ConfigError(
+                "by and weight need an OrderLog or lists of items: a long frame has no order of baskets."
+                " Give lists, or the log."
+            )
         if by is not None:
             labels = labels_of_list(by, rows.n)
         if weight is not None:

@@ -366,7 +366,7 @@ class FittedSilenceModel:
         """
         _check_language(lang)
         if (log is None) != (as_of is None):
-            raise ConfigError("to_shap takes a log together with its as_of, or neither of them.")
+            raise ConfigError("to_shap takes a log together with its as_of, or neither of them. Give both.")
         X = self.reference.X
         if log is not None and as_of is not None:
             X = self._snapshot(log, as_of, host).features[list(self.forest.names)].to_numpy()

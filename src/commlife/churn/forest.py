@@ -101,6 +101,7 @@ class Forest:
             raise PersistenceError(
                 f"the trees know {booster.num_features()} features in {booster.num_boosted_rounds()} rounds, the state "
                 f"beside them {len(names)} in {rounds}: the files belong to different models."
+                " Save the model again."
             )
         return cls(booster, names, rounds, n_jobs)
 

@@ -228,5 +228,5 @@ def positive(value: Any, name: str, *, most: float = np.inf) -> float:
         bound = "" if most == np.inf else f" and at most {most:g}"
         raise ConfigError(f"profit: {name} is a number above 0{bound}; seen {value!r:.40}.")
     if not np.isfinite(value):
-        raise ConfigError(f"profit: {name} must be finite; seen {value!r:.40}.")
+        raise ConfigError(f"profit: {name} is finite; seen {value!r:.40}.")
     return float(value)

@@ -95,6 +95,7 @@ class HostFeatures:
         if times.isna().any():
             raise ConfigError(
                 f"HostFeatures.from_history: {int(times.isna().sum())} values of {known_at!r} are no time."
+                " Give dates or timestamps."
             )
         names = [str(name) for name in table.columns if name not in {"user_id", known_at}]
         told = labels or {}
@@ -143,7 +144,8 @@ def _host_values(host: HostFeatures, log: OrderLog, snapshot: Snapshot) -> np.nd
         table = _engine.collect(nw.from_native(host.make(log, snapshot.day)))
     except TypeError as error:
         raise EngineError(
-            f"HostFeatures.make must return a frame with user_id and {list(host.names)}: {error}"
+            f"HostFeatures.make returns a frame with user_id and {list(host.names)}: {str(error).rstrip('.')}. "
+            "Return both."
         ) from None
     for name in ("user_id", *host.names):
         if name not in table.columns:
@@ -153,7 +155,7 @@ def _host_values(host: HostFeatures, log: OrderLog, snapshot: Snapshot) -> np.nd
     wanted = table.set_index("user_id")[list(host.names)].reindex(snapshot.users.to_numpy())
     for name in host.names:
         if not pd.api.types.is_numeric_dtype(wanted[name]):
-            raise ConfigError(f"the host's feature {name!r} is {wanted[name].dtype}; features are numbers.")
+            raise ConfigError(f"the host's feature {name!r} is {wanted[name].dtype}; features are numbers. Convert it.")
     values = wanted.to_numpy(dtype=np.float64, na_value=np.nan)
     if np.isinf(values).any():
         raise ConfigError("the host's features hold infinite values; use null where there is no value.")

@@ -256,7 +256,9 @@ def _covariates(features: dict[str, Feature], treatment: str, named: Sequence[st
         if name not in features:
             raise ConfigError.unknown_name("lever_effect: the covariate", name, features)
     if treatment in named:
-        raise ConfigError(f"lever_effect: {treatment!r} is the treatment; it cannot be a covariate too.")
+        raise ConfigError(
+            f"lever_effect: {treatment!r} is the treatment; it cannot be a covariate too. Leave it out of covariates."
+        )
     return list(dict.fromkeys(named))
 
 

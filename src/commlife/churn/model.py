@@ -147,6 +147,7 @@ class SilenceModel(Spec):
         if panel.spec != self.panel:
             raise ConfigError(
                 f"SilenceModel.fit_panel: the panel was made by {panel.spec!r}, this model needs {self.panel!r}."
+                " Build it with that panel."
             )
         panel.check()
         fits, calibrating, (test,), (now,) = (panel.of(role) for role in ("fit", "calibration", "test", "now"))

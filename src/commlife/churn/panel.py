@@ -178,7 +178,7 @@ class SilencePanel(Spec):
         for name in names or ():
             feature_named(name)
         if names is not None and not names:
-            raise ValueError("features must name at least one feature, or be None")
+            raise ValueError("features names at least one feature, or is None")
         return names
 
     @property
@@ -246,7 +246,10 @@ class SilencePanel(Spec):
             possible = tuple(feature for feature in possible if feature.name in self.features)
         possible = tuple(feature for feature in possible if feature.kind in self.kinds)
         if not possible:
-            raise ConfigError(f"SilencePanel: no feature is left of kinds={self.kinds} with these columns of the log.")
+            raise ConfigError(
+                f"SilencePanel: no feature is left of kinds={self.kinds} with these columns of the log."
+                " Name more columns in OrderLog.from_frame, or more kinds."
+            )
         return possible
 
     # -- when ---------------------------------------------------------------------------------------------------------

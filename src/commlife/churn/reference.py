@@ -73,6 +73,7 @@ class Reference:
             if self.community is None:
                 raise ConfigError(
                     'drivers(by="community") needs a log with a community; this model was fitted without.'
+                    " Name community in OrderLog.from_frame and fit again."
                 )
             label, name = pd.Series(self.community), "community"
             sizes = self.community_users

@@ -91,12 +91,15 @@ def load(folder: str | Path) -> Any:
     files: dict[str, bytes] = {}
     for name, told in manifest["files"].items():
         if name not in {STATE, TREES} and not _is_refit(name):
-            raise PersistenceError(f"{source}: the manifest names {name!r:.60}, which is no file of a model.")
+            raise PersistenceError(
+                f"{source}: the manifest names {name!r:.60}, which is no file of a model. Save the model again."
+            )
         raw = _read(source / name)
         digest = told.get("sha256") if isinstance(told, dict) else None
         if hashlib.sha256(raw).hexdigest() != digest:
             raise PersistenceError(
                 f"{source / name} is damaged or was changed: its checksum is not that of the manifest."
+                " Save the model again."
             )
         files[name] = raw
     if STATE not in files or TREES not in files:
@@ -122,7 +125,9 @@ def _object(raw: bytes) -> dict[str, Any]:
     try:
         told = json.loads(raw.decode("utf-8"))
     except (ValueError, RecursionError) as error:  # no UTF-8, no JSON, or integers of endless digits
-        raise PersistenceError(f"a saved model's JSON cannot be read: {error!s:.200}.") from None
+        raise PersistenceError(
+            f"a saved model's JSON cannot be read: {str(error).rstrip('.')[:200]}. Save the model again."
+        ) from None
     if not isinstance(told, dict):
         raise PersistenceError("a saved model's JSON holds no object. Save the model again.")
     return told

@@ -30,18 +30,18 @@ def label_plan(frame: Any, log: OrderLog, day: int) -> nw.LazyFrame[Any]:
         raise ConfigError(f"{_RULE}; seen {type(frame).__name__}.") from None
     names = given.collect_schema().names()
     if not {"user_id", "cohort"} <= set(names):
-        raise ConfigError(f"{_RULE}; the frame has the columns {names!r:.80}.")
+        raise ConfigError(f"{_RULE}; the frame has the columns {names!r:.80}. Select two of them.")
     wanted = from_host(frame).select("user_id", nw.col("cohort").alias("cohort_label"))
     table = collect_rows(wanted, call="cohort_table(cohort=...)")
     if table.isna().to_numpy().any():
         raise ConfigError("the frame of cohorts has nulls in user_id or cohort: leave those users out.")
     if table["user_id"].duplicated().any():
-        raise ConfigError("the frame of cohorts names a user twice: a user is of one cohort.")
+        raise ConfigError("the frame of cohorts names a user twice: a user is of one cohort. Keep one row of each.")
     orders = log._orders(day)
     is_number = orders.collect_schema()["user_id"].is_integer()
     if is_number != pd.api.types.is_integer_dtype(table["user_id"].dtype):
         kind = "whole numbers" if is_number else "text"
         raise ConfigError(
-            f"the user_id of the frame of cohorts must be {kind}, as in the log; seen {table['user_id'].dtype}."
+            f"the user_id of the frame of cohorts is {kind}, as in the log; seen {table['user_id'].dtype}."
         )
     return lazy_like(table, orders, types={"user_id": "user_id"})

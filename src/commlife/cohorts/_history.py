@@ -42,11 +42,15 @@ def read_history(
     keys = ["cohort"] if group is None else [group, "cohort"]
     missing = [name for name in (*keys, new_payers, retained, *covariates) if name not in frame.columns]
     if missing:
-        raise ConfigError(f"{what}: the history needs {', '.join(missing)}; it has {list(frame.columns)!r:.160}.")
+        raise ConfigError(
+            f"{what}: the history needs {', '.join(missing)}; it has {list(frame.columns)!r:.160}. Add what is missing."
+        )
     if frame[keys].isna().to_numpy().any():
-        raise ConfigError(f"{what}: {' and '.join(keys)} must not be null in the history.")
+        raise ConfigError(f"{what}: {' or '.join(keys)} is null in some rows of the history. Leave them out.")
     if frame.duplicated(keys).any():
-        raise ConfigError(f"{what}: the history has one row for each of {' and '.join(keys)}; some stand twice.")
+        raise ConfigError(
+            f"{what}: the history has one row for each of {' and '.join(keys)}; some stand twice. Keep one of them."
+        )
     frame = frame.sort_values(keys, ignore_index=True)
     numbers = {name: _numbers(frame[name], name, what) for name in (new_payers, retained, *covariates)}
     for name in (new_payers, *covariates):
@@ -57,9 +61,13 @@ def read_history(
         or (numbers[new_payers] < 0).any()
         or (numbers[retained] < 0).any()
     ):
-        raise ConfigError(f"{what}: 0 <= {retained} <= {new_payers} must hold in every row of the history.")
+        raise ConfigError(
+            f"{what}: 0 <= {retained} <= {new_payers} holds in every row; in some it does not. Check the counts."
+        )
     if not (~np.isnan(numbers[retained]) & (numbers[new_payers] > 0)).any():
-        raise InsufficientDataError(f"{what}: no row of the history has new payers whose return is known yet.")
+        raise InsufficientDataError(
+            f"{what}: no row of the history has new payers whose return is known yet. Use a longer history."
+        )
     codes, names = (np.zeros(len(frame), dtype=np.int64), ("all",)) if group is None else _codes(frame[group])
     return History(
         group=codes,
@@ -74,7 +82,10 @@ def read_history(
 def _frame_of(history: Any, age: int, new_payers: str, retained: str, what: str) -> pd.DataFrame:
     if isinstance(history, CohortTable):
         if history.question.measure != "retention" or history.covariates is None:
-            raise ConfigError(f'{what} takes a cohort table of measure="retention" with covariates=... beside it.')
+            raise ConfigError(
+                f'{what} takes a cohort table of measure="retention" with covariates=... beside it.'
+                " Give both, or a frame."
+            )
         beside = history.beside(ages=(age,)).dropna(subset=["size"])
         rate = beside[f"rate_{age}"]
         return beside.assign(**{new_payers: beside["size"], retained: (rate * beside["size"]).round()})
@@ -87,10 +98,10 @@ def _frame_of(history: Any, age: int, new_payers: str, retained: str, what: str)
 
 def _numbers(column: pd.Series[Any], name: str, what: str) -> Floats:
     if not pd.api.types.is_numeric_dtype(column.dtype) or pd.api.types.is_bool_dtype(column.dtype):
-        raise ConfigError(f"{what}: {name} must hold numbers; its dtype is {column.dtype}.")
+        raise ConfigError(f"{what}: {name} holds numbers; its dtype is {column.dtype}.")
     values = column.to_numpy(dtype=np.float64, na_value=np.nan)
     if np.isinf(values).any():
-        raise ConfigError(f"{what}: {name} is infinite in {int(np.isinf(values).sum())} rows.")
+        raise ConfigError(f"{what}: {name} is infinite in {int(np.isinf(values).sum())} rows. Leave those rows out.")
     return values
 
 

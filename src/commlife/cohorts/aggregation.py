@@ -85,7 +85,9 @@ class _Row(Mapping[str, nw.Expr]):
         return nw.col(name)
 
     def __iter__(self) -> Iterator[str]:
-        raise ConfigError("a row's columns are asked for by name, such as row['orders']; they cannot be listed.")
+        raise ConfigError(
+            "a row's columns are asked for by name, such as row['orders']; they cannot be listed. Name them one by one."
+        )
 
     def __len__(self) -> int:
         return len(self.asked)
@@ -122,6 +124,7 @@ def _of_function(name: str, function: Callable[[Mapping[str, nw.Expr]], Any], lo
         raise ConfigError(
             f"measure {name!r}: the function gets a row's columns and returns an expression of them, such as "
             f"lambda row: row['amount'] / row['orders'] > 50; it returned {type(found).__name__}."
+            " Return an expression."
         )
     columns = tuple(column for column in row.asked if column not in ("orders", "lines"))
     for column in columns:
@@ -133,9 +136,12 @@ def _of_function(name: str, function: Callable[[Mapping[str, nw.Expr]], Any], lo
     except (NarwhalsError, AttributeError, TypeError, ValueError) as error:
         raise ConfigError(
             f"measure {name!r}: the expression cannot be computed ({type(error).__name__}: {error!s:.120})."
+            " Use arithmetic and comparisons of the row's columns."
         ) from error
     if kind != nw.Boolean and not kind.is_numeric():
-        raise ConfigError(f"measure {name!r}: the expression is true or false, or a number; it gives {kind}.")
+        raise ConfigError(
+            f"measure {name!r}: the expression is true or false, or a number; it gives {kind}. Compare or convert it."
+        )
     is_share = kind == nw.Boolean
     asked = Aggregation(name=name, how="expression", is_share=is_share)
     return Own(asked, found, columns, 1 if is_share else _MICRO)
@@ -152,7 +158,7 @@ def _check_column(column: str, name: str, log: OrderLog, *, any_type: bool = Fal
         return "whole"
     kind = log._frame.collect_schema()[column]
     if not kind.is_numeric() and not any_type:
-        raise ConfigError(f"measure {name!r}: the column {column!r} must hold numbers; it holds {kind}.")
+        raise ConfigError(f"measure {name!r}: the column {column!r} holds numbers; it holds {kind}. Name another.")
     return "whole" if kind.is_integer() else "float" if kind.is_numeric() else "text"
 
 

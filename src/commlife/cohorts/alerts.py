@@ -223,7 +223,10 @@ def _check(table: Any, level: Any, history: Any, min_history: Any) -> None:
     if question.measure not in _ALERTABLE:
         raise ConfigError.unknown_name("retention_alerts: the table's measure", question.measured, _ALERTABLE)
     if question.cohort not in ("first_order", "active"):
-        raise ConfigError(f"retention_alerts needs cohorts by date; those of this table are by {question.cohort!r}.")
+        raise ConfigError(
+            f"retention_alerts needs cohorts by date; those of this table are by {question.cohort!r}."
+            ' Use cohort_table(..., cohort="first_order").'
+        )
     if isinstance(level, bool) or not isinstance(level, (int, float)) or not 0 < level < 1:
         raise ConfigError(f"level is a false-discovery rate between 0 and 1; seen {level!r:.40}.")
     for name, value in (("history", history), ("min_history", min_history)):

@@ -53,7 +53,7 @@ def drill_alerts(alerts: RetentionAlerts, log: OrderLog, *, by: str | Sequence[s
         if name not in (*_PARTS, *_HELD):
             raise ConfigError.unknown_name("drill: by", name, (*_PARTS, *_HELD))
         if name in alerts.table.question.by:
-            raise ConfigError(f"drill: the alerts are by {name!r} already; drill by another attribute.")
+            raise ConfigError(f"drill: the alerts are by {name!r} already. Drill by another attribute.")
     rows = [chosen.iloc[place] for place in range(len(chosen))]
     parts = []
     for name in names:
@@ -75,7 +75,9 @@ def _part_cells(alerts: RetentionAlerts, log: OrderLog, name: str) -> pd.DataFra
 def _held_cells(question: CohortQuestion, log: OrderLog, name: str) -> pd.DataFrame:
     """Cells of the users whose first order held each item: a user counts once for each of them."""
     if question.measure != "retention" or question.cohort != "first_order":
-        raise ConfigError(f'drill: by={name!r} is for tables of measure="retention" by first order.')
+        raise ConfigError(
+            f'drill: by={name!r} is for tables of measure="retention" by first order. Drill by another attribute.'
+        )
     log.require(name, why=f"drill(by={name!r})")
     asked = Asked(log, question)
     held = asked.first_orders_hold(name).select("user_id", "value").unique()
@@ -171,6 +173,7 @@ def users_of_alerts(alerts: RetentionAlerts, log: OrderLog, *, alert: int | None
     if question.measure not in ("retention", "streak") or question.cohort != "first_order":
         raise ConfigError(
             f'users() is for tables of measure="retention" by first order; this is {question.measured!r}.'
+            " Make the alerts from such a table."
         )
     if alert is not None:
         alerts.row(alert)

@@ -157,7 +157,9 @@ class Scaling:
         values = data.covariates
         for place in np.flatnonzero(is_log):
             if values[:, place].min() < 0:
-                raise ConfigError(f"{names[place]} enters by its logarithm and must not be negative.")
+                raise ConfigError(
+                    f"{names[place]} enters by its logarithm, which no negative number has. Leave it out of log."
+                )
         positive = np.where(values > 0, values, np.nan)
         typical = [float(np.nanmedian(column)) if (column > 0).any() else 1.0 for column in positive.T]
         unit = np.where(is_log, typical, 1.0)

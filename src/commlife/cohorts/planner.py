@@ -156,7 +156,7 @@ class GrowthPlanner(Spec):
         cohorts = np.unique(data.cohort)
         if len(cohorts) <= last:
             raise InsufficientDataError(
-                f"backtest(last={last}) leaves no cohort to learn from; there are {len(cohorts)}."
+                f"backtest(last={last}) leaves no cohort to learn from; there are {len(cohorts)}. Use a smaller last."
             )
         fitted = self.fit(history.loc[history["cohort"] < cohorts[-last]])
         later = (data.cohort >= cohorts[-last]) & np.isin(np.array(data.names)[data.group], fitted.groups)
@@ -278,10 +278,10 @@ class FittedGrowthPlanner(Fitted):
         needed = [name, *self.spec.levers] if self.spec.group else list(self.spec.levers)
         missing = [column for column in needed if not isinstance(levers, pd.DataFrame) or column not in levers.columns]
         if missing:
-            raise ConfigError(f"response needs a pandas frame with {', '.join(needed)}.")
+            raise ConfigError(f"response needs a pandas frame with {', '.join(needed)}. Give one.")
         given = levers if self.spec.group else levers.assign(**{name: "all"})
         if sorted(given[name].astype(str)) != sorted(self.groups):
-            raise ConfigError(f"response needs one row for each of {', '.join(self.groups)!s:.160}.")
+            raise ConfigError(f"response needs one row for each of {', '.join(self.groups)!s:.160}. Keep one of each.")
         ordered = given.assign(_name=given[name].astype(str)).set_index("_name").loc[list(self.groups)]
         values = ordered[list(self.spec.levers)].to_numpy(dtype=np.float64)
         new, kept = self._response().parts(values)

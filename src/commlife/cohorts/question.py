@@ -89,7 +89,10 @@ class CohortQuestion(Spec):
         if self.cohort not in ("first_order", "active", "given"):
             _check_attribute("cohort", self.cohort, "first_order", "active")
             if self.cohort in self.by:
-                raise ConfigError(f"cohort={self.cohort!r} cannot stand in by too: its values are the cohorts already.")
+                raise ConfigError(
+                    f"cohort={self.cohort!r} cannot stand in by too: its values are the cohorts already."
+                    " Leave it out of by."
+                )
         if self.cohort == "active" and self.washout is not None:
             raise ConfigError('cohort="active" holds existing users too: leave washout out.')
         if self.cohort == "active" and self.measure != "retention":

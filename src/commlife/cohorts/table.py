@@ -280,7 +280,9 @@ def _checked_covariates(frame: Any, question: CohortQuestion) -> pd.DataFrame:
         raise ConfigError(f"covariates is a pandas frame with {', '.join(keys)}; seen {type(frame).__name__}.")
     missing = [name for name in keys if name not in frame.columns]
     if missing:
-        raise ConfigError(f"covariates needs the columns {', '.join(keys)}; it has {list(frame.columns)!r:.80}.")
+        raise ConfigError(
+            f"covariates needs the columns {', '.join(keys)}; it has {list(frame.columns)!r:.80}. Add what is missing."
+        )
     taken = [name for name in frame.columns if name == "size" or str(name).startswith("rate_")]
     if taken:
         raise ConfigError(f"covariates: the names {taken} are the table's own. Rename them.")
@@ -288,8 +290,11 @@ def _checked_covariates(frame: Any, question: CohortQuestion) -> pd.DataFrame:
     if question.cohort in ("first_order", "active"):
         days = pd.to_datetime(given["cohort"], errors="coerce")
         if days.isna().any():
-            raise ConfigError("covariates: cohort is the first day of a period, such as '2025-01-06'; some are not.")
+            raise ConfigError(
+                "covariates: cohort is the first day of a period, such as '2025-01-06'; some are not."
+                " Give dates, or ISO texts."
+            )
         given["cohort"] = days.to_numpy().astype("datetime64[us]")
     if given.duplicated(keys).any():
-        raise ConfigError(f"covariates has one row for each of {', '.join(keys)}; some stand twice.")
+        raise ConfigError(f"covariates has one row for each of {', '.join(keys)}; some stand twice. Keep one of them.")
     return given

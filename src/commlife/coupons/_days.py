@@ -85,9 +85,7 @@ def checked_coupons(coupons: Any, what: str, *, may_be_empty: bool = False) -> t
     ids = [coupon.coupon_id for coupon in given]
     twice = sorted({name for name in ids if ids.count(name) > 1})
     if twice:
-        raise ConfigError(
-            f"{what}: coupon {twice[0]!r} occurs twice; identifiers must be distinct. Rename or drop one."
-        )
+        raise ConfigError(f"{what}: coupon {twice[0]!r} occurs twice; identifiers are distinct. Rename or drop one.")
     return given
 
 

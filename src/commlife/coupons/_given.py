@@ -29,15 +29,13 @@ def checked_problem(value: Any, cost: Any, eligible: Any, min_roi: Any = 0.0) ->
     value, cost = _aligned(value, cost)
     worth, charge = _matrix(value, "value"), _matrix(cost, "cost")
     if worth.shape != charge.shape:
-        raise ConfigError(
-            f"value and cost must have one shape (users, coupons); seen {worth.shape} and {charge.shape}."
-        )
+        raise ConfigError(f"value and cost have one shape (users, coupons); seen {worth.shape} and {charge.shape}.")
     for name, matrix in (("value", worth), ("cost", charge)):
         _check_numbers(matrix, name)
     if charge.dtype.kind != "u" and charge.min() < 0:
         row, column = np.unravel_index(int(charge.argmin()), charge.shape)
         raise ConfigError(
-            f"cost must be at least 0; seen {charge[row, column]} at row {row}, column {column}. "
+            f"cost is at least 0; seen {charge[row, column]} at row {row}, column {column}. "
             "A coupon that earns money by itself is no coupon: put the gain into value."
         )
     mask = None
@@ -45,7 +43,7 @@ def checked_problem(value: Any, cost: Any, eligible: Any, min_roi: Any = 0.0) ->
         mask = array_of(eligible, "eligible")
         if mask.dtype != bool or mask.shape != worth.shape:
             raise ConfigError(
-                f"eligible must hold booleans of the shape {worth.shape}; seen {mask.dtype} of shape {mask.shape}."
+                f"eligible holds booleans of the shape {worth.shape}; seen {mask.dtype} of shape {mask.shape}."
             )
     if isinstance(min_roi, bool) or not isinstance(min_roi, int | float | np.number) or not 0 <= min_roi < LARGEST:
         raise ConfigError(
@@ -61,12 +59,15 @@ def _aligned(value: Any, cost: Any) -> tuple[Any, Any]:
         names = [list(map(str, frame.columns)) for frame in frames]
         if names[0] != names[1]:
             raise ConfigError(
-                f"value and cost must have the same columns in the same order; seen {names[0]} and {names[1]}."
+                f"value and cost have the same columns in the same order; seen {names[0]} and {names[1]}."
             )
         if "user_id" in names[0]:
             users = [frame["user_id"].to_numpy() for frame in frames]
             if users[0].shape != users[1].shape or not np.array_equal(users[0], users[1]):
-                raise ConfigError("value and cost must list the same users in the same order (column 'user_id').")
+                raise ConfigError(
+                    "value and cost list the same users in the same order (column 'user_id'); these do not."
+                    " Sort and select both alike."
+                )
     return _without_ids(value), _without_ids(cost)
 
 
@@ -83,15 +84,15 @@ def _matrix(given: Any, name: str) -> NDArray[Any]:
         try:
             matrix = matrix.astype(np.float64)
         except (TypeError, ValueError):
-            raise ConfigError(f"{name} must hold numbers; some of its cells are missing or no numbers.") from None
+            raise ConfigError(
+                f"{name} holds numbers; some of its cells are missing or no numbers. Fill them in, or drop them."
+            ) from None
     if matrix.dtype.kind not in "iuf":
-        raise ConfigError(f"{name} must hold numbers; its type is {matrix.dtype}.")
+        raise ConfigError(f"{name} holds numbers; its type is {matrix.dtype}.")
     if matrix.ndim != 2 or 0 in matrix.shape:
-        raise ConfigError(
-            f"{name} must be a (users, coupons) array with at least one of each; seen shape {matrix.shape}."
-        )
+        raise ConfigError(f"{name} is a (users, coupons) array with at least one of each; seen shape {matrix.shape}.")
     if matrix.shape[1] > np.iinfo(np.int16).max:
-        raise ConfigError(f"{name} has {matrix.shape[1]:,} coupons, more than {np.iinfo(np.int16).max:,}.")
+        raise ConfigError(f"{name} has {matrix.shape[1]:,} coupons, more than {np.iinfo(np.int16).max:,}. Use fewer.")
     return matrix
 
 
@@ -102,18 +103,19 @@ def _check_numbers(matrix: NDArray[Any], name: str) -> None:
     bad = ~(np.abs(matrix) <= LARGEST)
     row, column = (int(index[0]) for index in np.nonzero(bad))
     raise ConfigError(
-        f"{name} must be finite and at most {LARGEST:.0e} in size: {int(bad.sum()):,} cells are not, first "
+        f"{name} is finite and at most {LARGEST:.0e} in size: {int(bad.sum()):,} cells are not, first "
         f"{matrix[row, column]} at row {row}, column {column}."
+        " Cap them, or convert the unit."
     )
 
 
 def amount_of_money(given: Any, name: str) -> float:
     """A finite amount of at least 0, or a ConfigError."""
     if isinstance(given, bool | np.bool_) or not isinstance(given, int | float | np.integer | np.floating):
-        raise ConfigError(f"{name} must be an amount of money; seen {given!r:.60}.")
+        raise ConfigError(f"{name} is an amount of money; seen {given!r:.60}.")
     amount = plain_float(given)
     if not 0 <= amount <= LARGEST:
-        raise ConfigError(f"{name} must be finite, at least 0 and at most {LARGEST:.0e}; seen {given!r:.60}.")
+        raise ConfigError(f"{name} is finite, at least 0 and at most {LARGEST:.0e}; seen {given!r:.60}.")
     return amount
 
 
@@ -126,7 +128,7 @@ def checked_caps(group: Any, group_caps: Any, users: int) -> tuple[list[Any], Ca
         raise ConfigError(f"group_caps maps labels to amounts; seen {type(group_caps).__name__}.")
     array = array_of(group, "group")
     if array.shape != (users,):
-        raise ConfigError(f"group must have one label a user: {users:,} users, seen shape {array.shape}.")
+        raise ConfigError(f"group has one label a user: {users:,} users, seen shape {array.shape}.")
     labels, codes = label_vector(array, "group")
     checked = {label: amount_of_money(cap, f"group_caps[{label!r}]") for label, cap in group_caps.items()}
     cap = np.array([checked.get(label, math.inf) for label in labels])
@@ -141,12 +143,13 @@ def checked_channels(
     if (channel is None) != (channel_capacity is None):
         raise ConfigError(
             "channel (a label a coupon) and channel_capacity (label -> most coupons) are given together, or neither."
+            " Give both."
         )
     if channel is None:
         return None
     labels = list(channel) if isinstance(channel, Iterable) and not isinstance(channel, str) else []
     if len(labels) != coupons:
-        raise ConfigError(f"channel must have one label a coupon: {coupons} coupons, seen {channel!r:.60}.")
+        raise ConfigError(f"channel has one label a coupon: {coupons} coupons, seen {channel!r:.60}.")
     if not isinstance(channel_capacity, Mapping) or not channel_capacity:
         raise ConfigError(f"channel_capacity maps labels to numbers of coupons; seen {channel_capacity!r:.60}.")
     strangers = [label for label in channel_capacity if label not in labels]
@@ -172,5 +175,5 @@ def like_cost(given: Any, name: str, problem: Problem, low: float, high: float) 
             f"{name} is a number, one a coupon or one a cell of shape {problem.cost.shape}; seen {array.shape}."
         ) from None
     if not (float(full.min()) >= low and float(full.max()) <= high):
-        raise ConfigError(f"{name} must lie between {low:g} and {high:g}; seen {full.min():g} to {full.max():g}.")
+        raise ConfigError(f"{name} lies between {low:g} and {high:g}; seen {full.min():g} to {full.max():g}.")
     return full

@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 
 from commlife._engine import bounded
+from commlife._masks import mask
 from commlife.coupons._days import day_column
 from commlife.effects._inputs import check_size, identifiers, wide_frame
 from commlife.errors import ConfigError
-from commlife.orders.faults import mask
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -111,12 +111,12 @@ def read_users(users: Any) -> Users:
     frame = pd.DataFrame({"user_id": pd.Series(ids, dtype=_plain_type(ids))})
     if frame["user_id"].isna().any():
         raise ConfigError(
-            f"plan: user_id must not be missing; seen {int(frame['user_id'].isna().sum()):,} rows without one. Fill it "
+            f"plan: every row has a user_id; seen {int(frame['user_id'].isna().sum()):,} rows without one. Fill it "
             "in, or drop the rows."
         )
     if frame["user_id"].duplicated().any():
         example = frame["user_id"][frame["user_id"].duplicated()].iloc[0]
-        raise ConfigError(f"plan: user_id must be unique; seen {mask(example)} twice. Give one row a user.")
+        raise ConfigError(f"plan: each user_id stands once; seen {mask(example)} twice. Give one row a user.")
     for name in NUMBERS:
         if name in data.columns:
             frame[name] = _numbers(data[name], name)
@@ -135,9 +135,7 @@ def read_users(users: Any) -> Users:
         share = frame["p_silent"]
         if ((share < 0) | (share > 1)).any():
             strange = share[(share < 0) | (share > 1)].iloc[0]
-            raise ConfigError(
-                f"plan: p_silent must lie between 0 and 1; seen {strange:g}. Give probabilities, not scores."
-            )
+            raise ConfigError(f"plan: p_silent lies between 0 and 1; seen {strange:g}. Give probabilities, not scores.")
     return Users(frame)
 
 
@@ -148,7 +146,7 @@ def _plain_type(ids: list[Any]) -> Any:
 
 def _numbers(series: Any, name: str) -> Floats:
     if not (series.dtype.is_numeric() or int(series.is_null().sum()) == len(series)):
-        raise ConfigError(f"plan: column {name!r} must hold numbers; its type is {series.dtype}.")
+        raise ConfigError(f"plan: column {name!r} holds numbers; its type is {series.dtype}.")
     if not series.dtype.is_numeric():  # all are missing
         return np.full(len(series), np.nan)
     values = series.cast(nw.Float64).fill_null(float("nan")).to_numpy().astype(np.float64)

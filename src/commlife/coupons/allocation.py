@@ -242,7 +242,10 @@ def _checked_chance(given: Any, rate: Floats | None, problem: Problem) -> float 
     if rate is not None:
         for first, _, cost in problem.blocks():
             if (cost[rate[first : first + cost.shape[1]].T == 0] > 0).any():
-                raise ConfigError("redemption is 0 where cost is not: a coupon that nobody redeems costs nothing.")
+                raise ConfigError(
+                    "redemption is 0 where cost is not: a coupon that nobody redeems costs nothing."
+                    " Set cost to 0 there, or correct redemption."
+                )
     if given is None:
         return None
     if isinstance(given, bool) or not isinstance(given, int | float | np.number) or not 0 < given <= 0.5:
@@ -250,6 +253,7 @@ def _checked_chance(given: Any, rate: Floats | None, problem: Problem) -> float 
     if rate is None:
         raise ConfigError(
             "max_overspend_prob needs redemption=: how likely each coupon is redeemed says how uncertain the cost is."
+            " Give it."
         )
     return float(given)
 

@@ -96,20 +96,23 @@ def refund_due(
         back = array_of(returned, "returned")
         if back.dtype != bool or back.shape != minor.shape:
             raise ConfigError(
-                f"returned must hold one boolean a line ({len(minor)} lines); seen {back.dtype} of shape {back.shape}."
+                f"returned holds one boolean a line ({len(minor)} lines); seen {back.dtype} of shape {back.shape}."
             )
         now = np.where(back, minor, 0)
     else:
         now = to_minor(array_of(returned_amounts, "returned_amounts"), digits=currency_digits, name="returned_amounts")
         if now.shape != minor.shape:
-            raise ConfigError(f"returned_amounts must hold one amount a line ({len(minor)} lines); seen {now.shape}.")
+            raise ConfigError(f"returned_amounts holds one amount a line ({len(minor)} lines); seen {now.shape}.")
     before = np.zeros_like(minor)
     if already is not None:
         before = to_minor(array_of(already, "already"), digits=currency_digits, name="already")
         if before.shape != minor.shape:
-            raise ConfigError(f"already must hold one amount a line ({len(minor)} lines); seen shape {before.shape}.")
+            raise ConfigError(f"already holds one amount a line ({len(minor)} lines); seen shape {before.shape}.")
     if min(int(now.min()), int(before.min())) < 0 or (now + before > minor).any():
-        raise ConfigError("what comes back lies between 0 and what was bought, line by line and with what already did.")
+        raise ConfigError(
+            "what comes back lies between 0 and what was bought, line by line and with what already did."
+            " Check already=."
+        )
     due = _due(minor, share, before + now) - _due(minor, share, before)
     return float(to_major(due.sum(), digits=currency_digits))
 
@@ -123,26 +126,29 @@ def _due(minor: NDArray[np.int64], share: NDArray[np.int64], back: NDArray[np.in
 def _shares(amounts: Any, discount: float, digits: int, weights: Any) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     given = array_of(amounts, "amounts")
     if given.ndim != 1 or len(given) == 0:
-        raise ConfigError(f"amounts must hold one number a line, at least one line; seen shape {given.shape}.")
+        raise ConfigError(f"amounts hold one number a line, at least one line; seen shape {given.shape}.")
     minor = to_minor(given, digits=digits, name="amounts")
     if isinstance(discount, bool | np.bool_) or array_of(discount, "discount").ndim != 0:
-        raise ConfigError(f"discount must be one amount; seen {discount!r:.60}.")
+        raise ConfigError(f"discount is one amount; seen {discount!r:.60}.")
     total = int(to_minor(np.array([discount]), digits=digits, name="discount")[0])
     if minor.min() < 0:
-        raise ConfigError(f"amounts must be at least 0; seen {given[minor.argmin()]} at position {minor.argmin()}.")
+        raise ConfigError(f"amounts are at least 0; seen {given[minor.argmin()]} at position {minor.argmin()}.")
     if not 0 <= total <= int(minor.sum()):
-        raise ConfigError(f"discount must lie between 0 and the sum of the amounts, {given.sum()}; seen {discount}.")
+        raise ConfigError(f"discount lies between 0 and the sum of the amounts, {given.sum()}; seen {discount}.")
     if weights is None:
         return minor, apportion_minor(minor, total)
     weight = array_of(weights, "weights")
     if weight.shape != minor.shape or weight.dtype.kind not in "biuf":
-        raise ConfigError(f"weights must hold one number a line ({len(minor)} lines); seen shape {weight.shape}.")
+        raise ConfigError(f"weights hold one number a line ({len(minor)} lines); seen shape {weight.shape}.")
     if not (np.isfinite(weight).all() and weight.min() >= 0):
-        raise ConfigError("weights must be finite and at least 0.")
+        raise ConfigError("weights are finite and at least 0; some are not. Set the others to 0.")
     room = int(minor[weight > 0].sum())
     if total > room:
         most = to_major(np.array([room]), digits=digits)[0]
-        raise ConfigError(f"the lines with a weight bear at most {most}, less than the discount, {discount}.")
+        raise ConfigError(
+            f"the lines with a weight bear at most {most}, less than the discount, {discount}."
+            " Lower the discount, or give more lines a weight."
+        )
     return minor, apportion_weighted(minor, total, [Fraction(part.item()) for part in weight])
 
 

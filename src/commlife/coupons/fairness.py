@@ -44,14 +44,12 @@ def fairness_audit(discount: Any, attributes: pd.DataFrame) -> pd.DataFrame:
         [['long', 2.5, 0.0], ['short', 2.5, 0.0]]
     """
     if not isinstance(attributes, pd.DataFrame) or attributes.shape[1] == 0:
-        raise ConfigError("attributes is a pandas frame with a column an attribute, one row a user.")
+        raise ConfigError("attributes is a pandas frame with a column an attribute, one row a user. Convert it.")
     if not attributes.columns.is_unique:
-        raise ConfigError(
-            f"attributes must have distinct columns; seen {list(map(str, attributes.columns))}. Rename one."
-        )
+        raise ConfigError(f"attributes have distinct columns; seen {list(map(str, attributes.columns))}. Rename one.")
     off = float_vector(discount, "discount", length=len(attributes))
     if off.min() < 0:
-        raise ConfigError(f"a discount must be at least 0; seen {off.min()}.")
+        raise ConfigError(f"a discount is at least 0; seen {off.min()}.")
     rows = [row for name in attributes.columns for row in _levels(str(name), attributes[name], off)]
     table = pd.DataFrame(rows)
     known = table["p_value"].notna()

@@ -36,7 +36,9 @@ def plot_frontier(curve: pd.DataFrame, *, plan: Allocation | None = None, ax: Ax
     """
     missing = {"budget", "value", "shadow_price"} - set(_columns(curve))
     if missing:
-        raise ConfigError(f"plot_frontier draws what frontier() returned; the frame lacks {sorted(missing)}.")
+        raise ConfigError(
+            f"plot_frontier draws what frontier() returned; the frame lacks {sorted(missing)}. Give that frame whole."
+        )
     ax = new_axes(ax, 6.5, 4)
     ax.plot(curve["budget"], curve["value"], color=ACCENT, lw=2)
     ax.xaxis.set_major_formatter("{x:,.10g}")

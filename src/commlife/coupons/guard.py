@@ -80,7 +80,9 @@ class PriceGuard(Spec):
         least = full * self.floor_share
         if self.above_cost:
             if costs is None:
-                raise ConfigError("above_cost needs costs=, what the goods of each line cost.")
+                raise ConfigError(
+                    "above_cost needs costs=, what the goods of each line cost. Give them, or set above_cost=False."
+                )
             least = np.maximum(least, float_vector(costs, "costs", length=len(full)))
         scale = 10.0 ** min(digits, 12)
         return np.asarray(np.minimum(np.ceil(np.round(least * scale, 6)) / scale, full))
@@ -112,7 +114,7 @@ class PriceGuard(Spec):
         for name in names[1:]:
             table[name] = number_column(data, name, what)
             if table[name].min() < 0:
-                raise ConfigError(f"{what}: {name} must be at least 0; seen {table[name].min():g}.")
+                raise ConfigError(f"{what}: {name} is at least 0; seen {table[name].min():g}.")
         sold = self._unit_prices(log, day_number(as_of))
         half = 0.5 / log.scale
         ends = sold.groupby("item_id")["unit"].agg(["min", "max"])

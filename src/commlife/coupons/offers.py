@@ -103,7 +103,7 @@ class Coupon(Spec):
         """The same for many amounts at once; one that is not known (NaN) has no discount that is."""
         amounts = array_of(spend, "spend")
         if amounts.dtype.kind not in "iuf":
-            raise ConfigError(f"spend must hold amounts; its type is {amounts.dtype}.")
+            raise ConfigError(f"spend holds amounts; its type is {amounts.dtype}.")
         reached = np.maximum(amounts, self.minimum_spend)
         off = np.minimum(reached, self.amount) if self.amount is not None else reached * ((self.percent or 0.0) / 100)
         return off if self.max_discount is None else np.minimum(off, self.max_discount)
@@ -187,7 +187,7 @@ class Campaign(Spec):
         if not ids:
             raise ValueError("a campaign has at least one coupon")
         if len(set(ids)) < len(ids):
-            raise ValueError(f"coupon identifiers must be distinct; seen {ids}")
+            raise ValueError(f"coupon identifiers are distinct; seen {ids}")
         if self.valid_from is not None and self.valid_until is not None and self.valid_until < self.valid_from:
             raise ValueError(f"valid_until {self.valid_until} lies before valid_from {self.valid_from}")
         return self

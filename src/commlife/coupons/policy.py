@@ -221,7 +221,9 @@ class Policy(Spec):
         if self.guard is not None:
             self.guard.check(sorted(table.frame.columns))
         if (issued is None) != (on is None):
-            raise ConfigError("issued (coupons issued before) and on (the day of this plan) are given together.")
+            raise ConfigError(
+                "issued (coupons issued before) and on (the day of this plan) are given together. Give both."
+            )
         if issued is not None and on is not None:
             table.remember(as_frame(issued, Issuance), day_number(on, name="on"), self.cap_days)
         proposals = [rule.propose(table, lang) for rule in self.rules]
@@ -267,7 +269,7 @@ class Policy(Spec):
         if self.overspend == 0:
             if np.isinf(largest[open_]).any():
                 raise ConfigError(
-                    "the budget must hold even if every coupon is redeemed (overspend=0), but a percentage coupon has "
+                    "overspend=0 keeps the budget even if every coupon is redeemed, but a percentage coupon has "
                     "no max_discount. Set it, or allow overspend=0.05."
                 )
             allocation = allocate(value, np.where(open_, largest, 0.0), budget, eligible=open_)

@@ -76,6 +76,7 @@ class _Basket:
                 if column not in self.lines.columns:
                     raise ConfigError(
                         f"coupon {coupon.coupon_id!r} is for some of {column!r}, but the basket has no such column."
+                        " Add it."
                     )
                 inside |= self.lines[column].astype(str).isin(wanted).to_numpy()
         return inside
@@ -168,18 +169,18 @@ def _read(basket: Any, digits: int) -> _Basket:
     if isinstance(basket, Mapping):
         lengths = {name: np.size(column) for name, column in basket.items()}
         if len(set(lengths.values())) > 1:
-            raise ConfigError(f"the basket's columns differ in length: {lengths}.")
+            raise ConfigError(f"the basket's columns differ in length: {lengths}. Give each line its entry.")
         basket = pd.DataFrame({name: np.atleast_1d(np.asarray(column)) for name, column in basket.items()})
     data = wide_frame(basket, ["amount"], "basket", optional=["category", "item_id", "floor"])
     minor = to_minor(data["amount"].to_numpy(), digits=digits, name="basket amounts")
     if minor.min() < 0:
-        raise ConfigError("basket amounts must be at least 0; price a return with refund_due.")
+        raise ConfigError("basket amounts are at least 0; price a return with refund_due.")
     columns = {name: data[name].to_list() for name in data.columns if name not in {"amount", "floor"}}
     floor = None
     if "floor" in data.columns:
         floor = to_minor(data["floor"].to_numpy(), digits=digits, name="floors")
         if (floor < 0).any() or (floor > minor).any():
-            raise ConfigError("a floor lies between 0 and the line's amount.")
+            raise ConfigError("a floor lies between 0 and the line's amount. Lower the floor.")
     return _Basket(pd.DataFrame({"amount": to_major(minor, digits=digits), **columns}), minor, digits, floor)
 
 

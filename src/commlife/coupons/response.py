@@ -352,7 +352,7 @@ def _faces(values: Floats) -> Floats:
 def _numbers(data: nw.DataFrame[Any], name: str) -> Floats:
     series = data[name]
     if not (series.dtype.is_numeric() or series.dtype.is_decimal() or series.dtype == nw.Boolean):
-        raise ConfigError(f"feature {name!r} must hold numbers; its type is {series.dtype}. Name it in texts=.")
+        raise ConfigError(f"feature {name!r} holds numbers; its type is {series.dtype}. Name it in texts=.")
     return series.cast(nw.Float64).fill_null(float("nan")).to_numpy().astype(np.float64)
 
 

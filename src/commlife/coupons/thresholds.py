@@ -95,7 +95,7 @@ class ThresholdLadder(Spec):
             raise ValueError("a ladder has at least one tier")
         for lower, upper in zip(self.tiers, self.tiers[1:], strict=False):
             if upper.minimum_spend <= lower.minimum_spend or upper.discount <= lower.discount:
-                raise ValueError(f"tiers must rise in both numbers; seen {lower} before {upper}")
+                raise ValueError(f"tiers rise in both numbers; seen {lower} before {upper}")
         return self
 
     def discount(self, amount: float) -> float:
@@ -111,5 +111,5 @@ class ThresholdLadder(Spec):
 
 def _amount(amount: float) -> float:
     if not _is_number(amount) or not 0 <= amount < float("inf"):
-        raise ConfigError(f"amount must be a finite number of at least 0; seen {amount!r:.60}.")
+        raise ConfigError(f"amount is a finite number of at least 0; seen {amount!r:.60}.")
     return float(amount)

@@ -39,6 +39,7 @@ def load_cdnow(path: str | Path) -> OrderLog:
         raise ConfigError(
             f"load_cdnow: there is no file {str(path)!r}. CDNOW_master.txt and CDNOW_sample.txt are on Bruce Hardie's "
             "pages and in the package lifetimes (lifetimes/datasets)."
+            " Name the file where it lies."
         )
     from commlife.orders import OrderLog
 
@@ -50,6 +51,7 @@ def load_cdnow(path: str | Path) -> OrderLog:
         raise ConfigError(
             f"load_cdnow: {path.name} has {rows.shape[1]} columns; CDNOW_master.txt has {len(_MASTER)} "
             f"({', '.join(_MASTER)}), CDNOW_sample.txt one more in front."
+            " Use one of these files as it came."
         )
     if not str(rows.iat[0, -1]).replace(".", "", 1).isdigit():  # a header, as in the copy of lifetimes
         rows = rows.iloc[1:]

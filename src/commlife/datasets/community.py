@@ -135,7 +135,10 @@ class Truth:
             raise ConfigError.unknown_name("given", given, ("life", "rates"))
         day = day_number(as_of) - self._world.first_day
         if not 0 <= day <= self._world.n_days:
-            raise ConfigError(f"as_of={as_of!s:.40} lies outside the log, {self._world.start} to {self._world.as_of}.")
+            raise ConfigError(
+                f"as_of={as_of!s:.40} lies outside the log, {self._world.start} to {self._world.as_of}."
+                " Use a day within."
+            )
         days = Duration(horizon).days
         born = np.flatnonzero(self._lives.born < day)
         rate = self._lives.purchase_rate * np.where(self._lives.is_proxy, PROXY_FACTOR, 1)

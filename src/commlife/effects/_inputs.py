@@ -101,11 +101,11 @@ def number_column(data: nw.DataFrame[Any], name: str, what: str) -> Floats:
         values = series.to_list()
         kinds = {type(v).__name__ for v in values if not isinstance(v, int | float | np.number)}
         if kinds:
-            raise ConfigError(f"{what}: column {name!r} must hold numbers; seen {', '.join(sorted(kinds))}.")
+            raise ConfigError(f"{what}: column {name!r} holds numbers; seen {', '.join(sorted(kinds))}.")
         array = np.array(values, dtype=np.float64)
     else:
         if not (series.dtype.is_numeric() or series.dtype == nw.Boolean):
-            raise ConfigError(f"{what}: column {name!r} must hold numbers; its type is {series.dtype}.")
+            raise ConfigError(f"{what}: column {name!r} holds numbers; its type is {series.dtype}.")
         missing = int(series.is_null().sum())
         if missing:
             raise fault(what, name, "missing values", rows=missing, example="null", fix="Fill them or drop the rows.")
@@ -142,7 +142,9 @@ def label_vector(values: Any, what: str) -> tuple[list[Any], NDArray[np.intp]]:
     try:
         codes, uniques = pd.factorize(array_of(values, what))
     except TypeError:
-        raise ConfigError(f"{what}: labels are texts, numbers or days; some are lists or the like.") from None
+        raise ConfigError(
+            f"{what}: labels are texts, numbers or days; some are lists or the like. Convert them to texts."
+        ) from None
     if (codes < 0).any():
         raise ConfigError(f"{what}: {int((codes < 0).sum()):,} labels are missing. Give each row a label.")
     labels = [u.item() if isinstance(u, np.generic) else u for u in uniques]
@@ -192,7 +194,7 @@ def identifiers(data: nw.DataFrame[Any], name: str, what: str) -> pd.Series[Any]
         pd.factorize(ids)
     except TypeError:
         raise ConfigError(
-            f"{what}: column {name!r} holds lists or the like; an identifier is a text or a whole number."
+            f"{what}: column {name!r} holds lists or the like; an identifier is a text or a whole number. Convert it."
         ) from None
     return ids
 
@@ -201,25 +203,27 @@ def float_vector(values: Any, name: str, *, length: int | None = None) -> Floats
     """A one-dimensional array-like of finite numbers as float64."""
     array = array_of(values, name)
     if array.ndim != 1:
-        raise ConfigError(f"{name} must be one-dimensional; seen shape {array.shape}.")
+        raise ConfigError(f"{name} is one-dimensional; seen shape {array.shape}.")
     if array.dtype == object:
         try:
             array = array.astype(np.float64)
         except (TypeError, ValueError, OverflowError):
-            raise ConfigError(f"{name} must hold numbers; seen {array[0]!r:.60} among others.") from None
+            raise ConfigError(f"{name} holds numbers; seen {array[0]!r:.60} among others.") from None
     if array.dtype.kind not in "biuf":
-        raise ConfigError(f"{name} must hold numbers; its type is {array.dtype}.")
+        raise ConfigError(f"{name} holds numbers; its type is {array.dtype}.")
     if length is not None and len(array) != length:
-        raise ConfigError(f"{name} must have one entry a row: {length:,} rows, {len(array):,} entries.")
+        raise ConfigError(
+            f"{name} has one entry a row: {length:,} rows, {len(array):,} entries. Give each row its own."
+        )
     if len(array) == 0:
-        raise ConfigError(f"{name} is empty.")
+        raise ConfigError(f"{name} is empty. Give at least one entry.")
     with np.errstate(over="ignore"):
         result = array.astype(np.float64)
     bad = ~np.isfinite(result)
     if bad.any():
         first = int(np.flatnonzero(bad)[0])
         raise ConfigError(
-            f"{name} must be finite: {int(bad.sum()):,} entries are not, first {result[first]} at {first}."
+            f"{name} is finite: {int(bad.sum()):,} entries are not, first {result[first]} at {first}. Drop or cap them."
         )
     check_size(result, name)
     return result
@@ -236,17 +240,17 @@ def plain_float(value: float | np.number[Any]) -> float:
 def in_open_interval(value: Any, name: str, low: float, high: float) -> float:
     """A real number strictly between two others."""
     if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
-        raise ConfigError(f"{name} must be a number between {low} and {high}; seen {value!r:.60}.")
+        raise ConfigError(f"{name} is a number between {low} and {high}; seen {value!r:.60}.")
     number = plain_float(value)
     if not (math.isfinite(number) and low < number < high):
-        raise ConfigError(f"{name} must lie strictly between {low} and {high}; seen {value!r:.60}.")
+        raise ConfigError(f"{name} lies strictly between {low} and {high}; seen {value!r:.60}.")
     return number
 
 
 def whole_number(value: Any, name: str, low: int) -> int:
     """An integer (no boolean) of at least ``low``."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < low:
-        raise ConfigError(f"{name} must be a whole number of at least {low}; seen {value!r:.60}.")
+        raise ConfigError(f"{name} is a whole number of at least {low}; seen {value!r:.60}.")
     return int(value)
 
 

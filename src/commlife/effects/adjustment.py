@@ -157,12 +157,13 @@ def adjusted_effect(
     data = wide_frame(frame, [treatment, outcome, *covariates, *([cluster] if cluster else [])], what)
     y, t = number_column(data, outcome, what), number_column(data, treatment, what)
     if not np.isin(t, (0.0, 1.0)).all():
-        raise ConfigError(f"{what}: treatment must be 0 or 1; seen {t[~np.isin(t, (0.0, 1.0))][0]}.")
+        raise ConfigError(f"{what}: treatment is 0 or 1; seen {t[~np.isin(t, (0.0, 1.0))][0]}.")
     treated = t == 1
     small = int(min(treated.sum(), (~treated).sum()))
     if small < 2 * folds:
         raise InsufficientDataError(
             f"{what}: the smaller group has {small} users, {2 * folds} are needed at {folds} folds."
+            " Use fewer folds, or more users."
         )
     matrix, names = design_matrix(data, covariates, what)
     group = label_column(data, cluster, what)[1] if cluster else None
@@ -174,7 +175,9 @@ def adjusted_effect(
     chance = cross_fitted_propensity(matrix, treated, fold, learner=chances)
     keep = (chance >= trim) & (chance <= 1 - trim)
     if not (treated & keep).any() or not (~treated & keep).any():
-        raise InsufficientDataError(f"{what}: nobody is left within the propensities {trim:g} to {1 - trim:g}.")
+        raise InsufficientDataError(
+            f"{what}: nobody is left within the propensities {trim:g} to {1 - trim:g}. Use a smaller trim."
+        )
     psi, weight = _scores(y[keep], treated[keep], means[keep], chance[keep], estimand)
     arms = treated[keep].astype(np.intp)
     residual = y[keep] - means[keep][np.arange(len(arms)), arms]
@@ -266,7 +269,10 @@ def _error(influence: Floats, group: NDArray[np.intp] | None) -> float:
 
 def _enough_clusters(count: int) -> None:
     if count < 4:
-        raise InsufficientDataError(f"cluster-robust errors need at least 4 clusters, there are {count}.")
+        raise InsufficientDataError(
+            f"cluster-robust errors need at least 4 clusters, there are {count}."
+            " Use larger trials, or leave the clusters out."
+        )
 
 
 def _balance(

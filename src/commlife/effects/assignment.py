@@ -41,7 +41,7 @@ def hash_share(ids: Any, *, salt: str) -> Floats:
         [0.8488, 0.7992]
     """
     if not isinstance(salt, str) or not salt:
-        raise ConfigError(f"salt must be a text that names the trial; seen {salt!r:.60}.")
+        raise ConfigError(f"salt is a text that names the trial; seen {salt!r:.60}.")
     letters = _letters(ids)
     start = int.from_bytes(hashlib.blake2b(salt.encode(), digest_size=8).digest(), "big")
     state = np.full(len(letters), start, dtype=np.uint64)
@@ -59,13 +59,13 @@ def _letters(ids: Any) -> np.ndarray[Any, np.dtype[np.uint32]]:
     """Code points of each identifier, one column a place, zeros behind the end."""
     array = array_of(ids, "ids")
     if array.ndim != 1:
-        raise ConfigError(f"ids must be one-dimensional; seen shape {array.shape}.")
+        raise ConfigError(f"ids are one-dimensional; seen shape {array.shape}.")
     if array.dtype.kind == "O":
         strange = sorted(kind.__name__ for kind in set(map(type, array.tolist())) if kind not in {str, int})
         if strange:
-            raise ConfigError(f"ids must be whole numbers or strings; seen {', '.join(strange)}.")
+            raise ConfigError(f"ids are whole numbers or strings; seen {', '.join(strange)}.")
     elif array.dtype.kind not in "iuUT":
-        raise ConfigError(f"ids must be whole numbers or strings; their type is {array.dtype}.")
+        raise ConfigError(f"ids are whole numbers or strings; their type is {array.dtype}.")
     text = array.astype(np.str_)
     width = text.dtype.itemsize // 4
     little = text.astype(text.dtype.newbyteorder("<"))
@@ -94,7 +94,7 @@ def assign(ids: Any, *, salt: str, shares: Mapping[str, float]) -> np.ndarray[An
         raise ConfigError(f"shares maps arms to their shares; seen {shares!r:.60}.")
     parts = [in_open_interval(share, f"shares[{arm!r}]", 0, 1 + 1e-9) for arm, share in shares.items()]
     if abs(sum(parts) - 1) > 1e-9:
-        raise ConfigError(f"shares must sum to 1; they sum to {sum(parts):g}.")
+        raise ConfigError(f"shares sum to 1; seen a sum of {sum(parts):g}. Divide them by their sum.")
     edges = np.cumsum(parts)[:-1]
     names = np.array(list(shares), dtype=object)
     return np.asarray(names[np.searchsorted(edges, hash_share(ids, salt=salt), side="right")])

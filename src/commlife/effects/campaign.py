@@ -190,7 +190,10 @@ def campaign_readout(
     listed = () if treated is None else [treated] if isinstance(treated, str) else treated
     names = tuple(column_names(listed, "treated", may_be_empty=True))
     if treated is not None and not names:
-        raise ConfigError("treated names the communities of the campaign; None means everywhere. Seen an empty list.")
+        raise ConfigError(
+            "treated names the communities of the campaign; None means everywhere. Seen an empty list."
+            " Name one, or give None."
+        )
     day = day_number(as_of)
     if treated is not None:
         log.require(by, why=f"campaign_readout(treated=..., by={by!r})")

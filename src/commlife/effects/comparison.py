@@ -242,7 +242,10 @@ def _differences(
     labels, codes = label_column(data, treatment, what)
     place_of(control, labels, f"{what}: control")
     if len(labels) < 2:
-        raise InsufficientDataError(f"{what}: all rows are of arm {control!r}; a comparison needs a second arm.")
+        raise InsufficientDataError(
+            f"{what}: all rows are of arm {control!r}; a comparison needs a second arm."
+            " Check the filter that made the frame."
+        )
     y = number_column(data, outcome, what)
     x = None if covariate is None else number_column(data, covariate, what)
     d = None if denominator is None else number_column(data, denominator, what)
@@ -258,7 +261,10 @@ def _differences(
         part = np.flatnonzero(codes == index)
         small = min(len(part), len(base))
         if small < 2:
-            raise InsufficientDataError(f"{what}: an arm of {label!r} and {control!r} has {small} row; each needs two.")
+            raise InsufficientDataError(
+                f"{what}: an arm of {label!r} and {control!r} has {small} row; each needs two."
+                " Collect more rows, or leave the arm out."
+            )
         arms = adjusted_arms(y, x, base, part) if d is None else _ratio_arms(y, d, base, part, what)
         result[label] = difference(arms, g, what)
     return result
@@ -270,7 +276,9 @@ def _ratio_arms(y: Floats, d: Floats, base: NDArray[np.intp], rows: NDArray[np.i
     for part in (base, rows):
         mean_d = float(d[part].mean())
         if mean_d == 0:
-            raise InsufficientDataError(f"{what}: the denominator of an arm sums to 0; its ratio is not defined.")
+            raise InsufficientDataError(
+                f"{what}: the denominator of an arm sums to 0; its ratio is not defined. Use another denominator."
+            )
         ratio = float(y[part].mean()) / mean_d
         made.append(_Arm(ratio, (y[part] - ratio * d[part]) / mean_d, part))
     return made[0], made[1]
@@ -307,6 +315,7 @@ def difference(arms: tuple[_Arm, _Arm], cluster: NDArray[np.intp] | None, what: 
     if count < 4:
         raise InsufficientDataError(
             f"{what}: cluster-robust errors need at least 4 clusters, the two arms hold {count}."
+            " Use a larger trial, or leave the clusters out."
         )
     scale = count / (count - 1)
     return _Difference(
@@ -376,7 +385,10 @@ def sample_ratio(frame: Any, *, treatment: str, ratio: Mapping[Any, float] | Non
     counts = np.bincount(codes, minlength=len(labels))
     if ratio is None:
         if len(labels) < 2:
-            raise InsufficientDataError(f"sample_ratio: all rows are of arm {labels[0]!r}; a test needs two arms.")
+            raise InsufficientDataError(
+                f"sample_ratio: all rows are of arm {labels[0]!r}; a test needs two arms."
+                " Check the filter that made the frame."
+            )
         shares = dict.fromkeys(labels, 1.0)
     else:
         shares = _shares(ratio, labels)

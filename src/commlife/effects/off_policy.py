@@ -151,7 +151,10 @@ def off_policy_value(
         chance = _arm_chances(propensity, labels, given)[given]
     same = given == advised
     if not same.any():
-        raise InsufficientDataError(f"{what}: in no row did the log do what the policy would do; nothing can be read.")
+        raise InsufficientDataError(
+            f"{what}: in no row did the log do what the policy would do; nothing can be read."
+            " Compare the labels of both, or use a policy nearer to the log."
+        )
     weight = np.where(same, 1.0 / chance, 0.0)
     matrix, _ = design_matrix(data, covariates, what)
     model = np.zeros(len(y))
@@ -213,4 +216,7 @@ def _arm_chances(propensity: Any, labels: list[Any], given: NDArray[np.intp]) ->
 def _check_chances(chance: Floats, name: str) -> None:
     bad = (chance <= 0) | (chance > 1)
     if bad.any():
-        raise ConfigError(f"{name} must lie in (0, 1]: {int(bad.sum()):,} rows do not, first {chance[bad][0]}.")
+        raise ConfigError(
+            f"{name} lies in (0, 1]: {int(bad.sum()):,} rows do not, first {chance[bad][0]}."
+            " Check how the probabilities were logged."
+        )

@@ -157,9 +157,11 @@ def checked_trial(outcome: Any, treatment: Any, score: Any) -> tuple[Floats, Flo
     s = float_vector(score, "score", length=len(y))
     strange = t[(t != 0) & (t != 1)]
     if len(strange):
-        raise ConfigError(f"treatment must be 1 (treated) or 0 (control); seen {strange[0]}.")
+        raise ConfigError(f"treatment is 1 (treated) or 0 (control); seen {strange[0]}.")
     if not 0 < t.sum() < len(t):
-        raise InsufficientDataError("a trial needs treated and control users, one of the two groups is empty.")
+        raise InsufficientDataError(
+            "a trial needs treated and control users, one of the two groups is empty. Check treatment=."
+        )
     return y, t, s
 
 

@@ -148,7 +148,9 @@ def rank_quality(
     n_draws, seed = whole_number(draws, "draws", 20), whole_number(seed, "seed", 0)
     y, t, s = checked_trial(outcome, treatment, score)
     if min(t.sum(), (1 - t).sum()) < 10:
-        raise InsufficientDataError("resampling a trial needs at least 10 users in each of its two groups.")
+        raise InsufficientDataError(
+            "resampling a trial needs at least 10 users in each of its two groups. Use a larger trial."
+        )
     value = qini(y, t, s, normalize=normalize)
     area = auuc(y, t, s, normalize=normalize)
     ends = (0.5 - level / 2, 0.5 + level / 2)

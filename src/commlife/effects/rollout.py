@@ -107,7 +107,7 @@ class Rollout(Spec):
     @model_validator(mode="after")
     def _sound(self) -> Rollout:
         if any(later <= earlier for earlier, later in zip(self.stages, self.stages[1:], strict=False)):
-            raise ValueError(f"stages must rise; seen {self.stages}")
+            raise ValueError(f"stages rise; seen {self.stages}")
         if self.stages[-1] + self.control > 1 + 1e-9:
             raise ValueError(f"last stage and control group exceed all users: {self.stages[-1]} + {self.control}")
         names = [guard.outcome for guard in self.guardrails]

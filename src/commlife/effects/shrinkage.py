@@ -47,7 +47,7 @@ def shrink(estimate: Any, standard_error: Any) -> Floats:
     else:
         error = float_vector(standard_error, "standard_error", length=len(value))
     if error.min() < 0:
-        raise ConfigError(f"a standard error must be at least 0; seen {error.min()}.")
+        raise ConfigError(f"a standard error is at least 0; seen {error.min()}.")
     noise = error**2
     mean, prior = float(value.mean()), 0.0
     # The prior's variance and the weighted mean depend on each other: a few rounds settle both.

@@ -131,7 +131,7 @@ def uplift_at(
     """
     y, t, s = checked_trial(outcome, treatment, score)
     if isinstance(share, bool) or not isinstance(share, int | float | np.number) or not 0 < share <= 1:
-        raise ConfigError(f"share must lie in (0, 1]; seen {share!r:.40}.")
+        raise ConfigError(f"share lies in (0, 1]; seen {share!r:.40}.")
     level = in_open_interval(confidence_level, "confidence_level", 0, 1)
     n_draws, seed = whole_number(draws, "draws", 20), whole_number(seed, "seed", 0)
     y, t, _, ends = from_the_top(y, t, s)

@@ -251,7 +251,9 @@ def readout(
     data = wide_frame(trial, wanted, "readout")
     ids = pd.Index(identifiers(data, user_id, "readout"))
     if ids.isna().any() or ids.has_duplicates:
-        raise ConfigError(f"readout: column {user_id!r} must name each user once, and no user may be missing.")
+        raise ConfigError(
+            f"readout: column {user_id!r} names each user once; some stand twice or are null. Keep one row of each."
+        )
     arms, code = label_column(data, arm, "readout")
     place_of(control, arms, "readout: control")
     sizes = np.bincount(code, minlength=len(arms))

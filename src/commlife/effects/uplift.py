@@ -185,7 +185,7 @@ class Uplift(Spec):
     ) -> UpliftEstimates:
         if propensity is None:
             raise ConfigError(
-                f'{WHAT} must be told how the arms were dealt: propensity="randomised", a mapping arm -> probability, '
+                f'{WHAT} needs to know how the arms were dealt: propensity="randomised", a mapping arm -> probability, '
                 "or a column of logged probabilities. A log of targeted campaigns without them shows who was targeted, "
                 "not who was changed: use adjusted_effect, or run a trial."
             )
@@ -348,7 +348,7 @@ def _matrix(data: nw.DataFrame[Any], levels: Mapping[str, Sequence[str] | None])
         series = data[name]
         if known is None:
             if not (series.dtype.is_numeric() or series.dtype == nw.Boolean):
-                raise ConfigError(f"feature {name!r} must hold numbers; its type is {series.dtype}.")
+                raise ConfigError(f"feature {name!r} holds numbers; its type is {series.dtype}.")
             values = series.cast(nw.Float64).fill_null(float("nan")).to_numpy().astype(np.float64)
             if np.isinf(values).any():
                 raise ConfigError(f"feature {name!r} holds infinite values. Cap them, or leave them missing.")
@@ -373,7 +373,10 @@ def _chances(data: nw.DataFrame[Any], propensity: Any, labels: list[Any], arm: N
             )
         own = number_column(data, propensity, WHAT)
         if (own <= 0).any() or (own >= 1).any():
-            raise ConfigError(f"propensity column {propensity!r} must lie strictly between 0 and 1.")
+            raise ConfigError(
+                f"propensity column {propensity!r} lies strictly between 0 and 1; some of it does not."
+                " Leave out the users who had no choice."
+            )
         first = np.where(arm == 0, own, 1 - own)
         return np.column_stack([first, 1 - first])
     if not isinstance(propensity, Mapping):
@@ -383,7 +386,7 @@ def _chances(data: nw.DataFrame[Any], propensity: Any, labels: list[Any], arm: N
         raise ConfigError.unknown_name("propensity lacks arm", missing[0], [str(name) for name in propensity])
     row = [in_open_interval(propensity[label], f"propensity[{label!r}]", 0, 1) for label in labels]
     if abs(sum(row) - 1) > 1e-6:
-        raise ConfigError(f"the arms' probabilities must sum to 1; they sum to {sum(row):g}.")
+        raise ConfigError(f"the arms' probabilities sum to 1; seen a sum of {sum(row):g}. Divide them by their sum.")
     return np.tile(row, (len(arm), 1))
 
 

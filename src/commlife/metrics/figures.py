@@ -162,7 +162,10 @@ _BARS = 12
 def group_bars(tree: RevenueTree, *, ax: Axes | None, lang: Language) -> Axes:
     """The parts of the largest changes, a bar a group; see :meth:`RevenueTree.plot`."""
     if tree.by is None:
-        raise ConfigError('by_group=True needs a tree with groups: revenue_tree(..., by="community").')
+        raise ConfigError(
+            'by_group=True needs a tree with groups: revenue_tree(..., by="community").'
+            " Make one, or leave by_group out."
+        )
     shown = tree.table.head(_BARS).iloc[::-1].reset_index(drop=True)
     ax = new_axes(ax, 8, 1.4 + 0.36 * len(shown))
     up, down = [0.0] * len(shown), [0.0] * len(shown)

@@ -19,7 +19,7 @@ def check_names(named: Mapping[str, str | None]) -> dict[str, str]:
         name, host = next(iter(wrong.items()))
         raise ConfigError(f"{name} is the name of a column, a str; seen {host!r:.60} of type {type(host).__name__}.")
     if any(named[name] is None for name in ("user_id", "ordered_at", "amount")):
-        raise ConfigError("user_id, ordered_at and amount are required: each is the name of a column.")
+        raise ConfigError("user_id, ordered_at and amount are required: each is the name of a column. Name all three.")
     return {name: host for name, host in named.items() if host is not None}
 
 
@@ -45,7 +45,7 @@ def check_zone(timezone: str) -> None:
 def check_status(status: str | None, status_map: Mapping[Any, str] | None) -> tuple[Any, ...] | None:
     """The host's values that mean paid; None where each line counts."""
     if (status is None) != (status_map is None):
-        raise ConfigError("status and status_map go together: the column, and what its values mean.")
+        raise ConfigError("status and status_map go together: the column, and what its values mean. Give both.")
     if status_map is None:
         return None
     if not isinstance(status_map, Mapping):

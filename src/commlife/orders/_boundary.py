@@ -12,9 +12,10 @@ from commlife import _engine
 from commlife._engine import MICROSECONDS_A_DAY
 from commlife._engine.columns import plain_columns
 from commlife._engine.times import NOT_A_TIME
+from commlife._masks import mask, mask_numbers
 from commlife.orders import money
 from commlife.orders.calendar import LAST_DAY
-from commlife.orders.faults import FAULTS, FoundFault, Policies, did_you_mean, mask, mask_numbers, schema_error
+from commlife.orders.faults import FAULTS, FoundFault, Policies, did_you_mean, schema_error
 
 __all__ = ["COLUMNS", "MICROSECONDS_A_DAY", "Kept", "read"]
 

@@ -48,7 +48,7 @@ def day_number(when: Timestamp, *, name: str = "as_of") -> int:
     day = _as_date(when, name)
     number = (day - EPOCH).days
     if not FIRST_DAY <= number <= LAST_DAY:
-        raise ConfigError(f"{name}={str(when)!r} lies outside the years 1970 to 2100.")
+        raise ConfigError(f"{name}={str(when)!r} lies outside the years 1970 to 2100. Give a day within.")
     return number
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -22,8 +21,6 @@ __all__ = [
     "Policies",
     "Policy",
     "faults_frame",
-    "mask",
-    "mask_numbers",
     "schema_error",
 ]
 
@@ -168,38 +165,6 @@ class FoundFault:
     example: str
     at: int | None
     fix: str
-
-
-#: Longer than a date without dashes.
-_LONG_NUMBER = re.compile(r"\d{9,}")
-
-
-def mask_numbers(text: str) -> str:
-    """A text whose long runs of digits are masked: a phone may stand in any column that was named by mistake.
-
-    Examples:
-        >>> mask_numbers("13812345678"), mask_numbers("2025-13-01")
-        ('138****78', '2025-13-01')
-    """
-    return _LONG_NUMBER.sub(lambda found: mask(found.group()), text)
-
-
-def mask(value: object) -> str:
-    """A personal value with its middle hidden: enough to recognise, too little to reveal.
-
-    Examples:
-        >>> mask("13812345678")
-        '138****78'
-        >>> mask(10482), mask("Li")
-        ('1***2', 'L*')
-    """
-    text = str(value)
-    if len(text) >= 8:
-        return f"{text[:3]}****{text[-2:]}"
-    ends = max(1, len(text) // 4)
-    if len(text) <= 2:
-        return f"{text[:1]}*" if text else "''"
-    return text[:ends] + "*" * (len(text) - 2 * ends) + text[-ends:]
 
 
 def faults_frame(found: Iterable[FoundFault]) -> pd.DataFrame:

@@ -169,7 +169,10 @@ class OrderLog:
         first = None if observed_from is None else day_number(observed_from, name="observed_from")
         until = None if observed_until is None else day_number(observed_until, name="observed_until")
         if first is not None and until is not None and first >= until:
-            raise ConfigError(f"observed_from={day_text(first)} must lie before observed_until={day_text(until)}.")
+            raise ConfigError(
+                f"observed_from is a day before observed_until; seen {day_text(first)} and {day_text(until)}."
+                " Use an earlier observed_from or a later observed_until."
+            )
         policies = Policies(on_fault)
         with _engine.told_as_ours("OrderLog.from_frame"):
             kept = _boundary.read(

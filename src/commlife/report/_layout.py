@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from commlife._masks import mask
 from commlife._text import Language, label
 from commlife.orders.calendar import day_text
-from commlife.orders.faults import mask
 from commlife.report._format import integer
 from commlife.report._models import Models
 from commlife.report._words import words

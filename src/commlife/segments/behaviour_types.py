@@ -77,7 +77,7 @@ class BehaviourTypes(Spec):
             if name not in BEHAVIOUR:
                 raise ConfigError.unknown_name("behaviour", name, BEHAVIOUR)
         if self.behaviour is not None and not 1 <= len(set(self.behaviour)) == len(self.behaviour):
-            raise ConfigError(f"behaviour names each number once, and at least one; seen {list(self.behaviour)!r:.80}")
+            raise ConfigError(f"behaviour names each number once, and at least one; seen {list(self.behaviour)!r:.80}.")
         return self
 
     def fit(self, log: OrderLog, *, as_of: Timestamp) -> FittedBehaviourTypes:
@@ -101,7 +101,10 @@ class BehaviourTypes(Spec):
         scales = _scales(users, names)
         values = transformed(users, scales)
         if not (values.std(axis=0) > 0).any():
-            raise InsufficientDataError("types need users who behave differently; all are alike in every number.")
+            raise InsufficientDataError(
+                "types need users who behave differently; all are alike in every number."
+                " Use a longer log, or other numbers in behaviour."
+            )
         # By what they do and not by who they are: neither the order of rows nor the ids decide anything.
         learned = values[np.lexsort(values.T[::-1])]
         if len(learned) > _MOST_USERS:
@@ -133,7 +136,10 @@ class BehaviourTypes(Spec):
         names = able if self.behaviour is None else self.behaviour
         unable = [name for name in names if name not in able]
         if unable:
-            raise ConfigError(f"this log cannot tell {', '.join(unable)}; it can tell {', '.join(able)}.")
+            raise ConfigError(
+                f"this log cannot tell {', '.join(unable)}; it can tell {', '.join(able)}."
+                " Leave the others out, or name their columns in OrderLog.from_frame."
+            )
         return names
 
     def _mixture(self, values: NDArray[np.float64]) -> tuple[Any, list[tuple[int, float, float]]]:

@@ -226,7 +226,7 @@ def _checked_states(states: Sequence[str]) -> list[str]:
         if name not in STATES:
             raise ConfigError.unknown_name("states: the state", name, STATES)
     if not names:
-        raise ConfigError('states names at least one state, such as ["silent"].')
+        raise ConfigError('states names at least one state, such as ["silent"]. Name one.')
     return names
 
 

@@ -99,9 +99,12 @@ class FittedRFM(Fitted):
                 for each in cuts.values()
             )
             if not sound:
-                raise ConfigError(f"each dimension has {self.n_bins - 1} ascending cuts; seen {cuts!r:.80}")
+                raise ConfigError(f"each dimension has {self.n_bins - 1} ascending cuts; seen {cuts!r:.80}.")
         if self.segment_map.n_bins != self.n_bins:
-            raise ConfigError(f"the segment map has {self.segment_map.n_bins} scores, n_bins is {self.n_bins}")
+            raise ConfigError(
+                f"the segment map has {self.segment_map.n_bins} scores, n_bins is {self.n_bins}."
+                " Give a map of as many scores."
+            )
         return self
 
     def transform(self, log: OrderLog, *, as_of: Timestamp) -> Any:

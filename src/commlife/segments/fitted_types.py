@@ -108,7 +108,10 @@ class FittedBehaviourTypes(Fitted):
             sound = sound and len(each.mean) == d and square.shape == (d, d) and bool(np.isfinite(square).all())
             sound = sound and each.weight > 0 and bool((np.linalg.eigvalsh(square) > 0).all())
         if not sound:
-            raise ConfigError("each type has a weight, a mean and a covariance over the same behaviour")
+            raise ConfigError(
+                "each type has a weight, a mean and a covariance over the same behaviour."
+                " Give the text that to_json() returned."
+            )
         return self
 
     @property
@@ -173,10 +176,12 @@ class FittedBehaviourTypes(Fitted):
                 raise ConfigError.unknown_name("behaviour", name, self.behaviour)
         missing = [name for name in self.behaviour if name not in behaviour]
         if missing:
-            raise ConfigError(f"a user's behaviour has {', '.join(self.behaviour)}; missing: {', '.join(missing)}.")
+            raise ConfigError(
+                f"a user's behaviour has {', '.join(self.behaviour)}; missing: {', '.join(missing)}. Give each number."
+            )
         row = pd.DataFrame({name: [behaviour[name]] for name in self.behaviour}, dtype=np.float64)
         if not np.isfinite(row.to_numpy()).all():
-            raise ConfigError("a user's behaviour is finite numbers.")
+            raise ConfigError("a user's behaviour is finite numbers. Fill in what is missing.")
         return dict(zip(self.names, self.posterior(row)[0].tolist(), strict=True))
 
     def posterior(self, users: pd.DataFrame) -> NDArray[np.float64]:

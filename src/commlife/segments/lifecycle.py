@@ -98,7 +98,7 @@ class Lifecycle(Spec):
     def _long_silence_is_longer(self) -> Self:
         if self.churned_after <= self.silent_after:
             raise ConfigError(
-                f"churned_after lies above silent_after; seen {self.churned_after} and {self.silent_after}"
+                f"churned_after lies above silent_after; seen {self.churned_after} and {self.silent_after}."
             )
         return self
 

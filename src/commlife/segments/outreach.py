@@ -201,7 +201,10 @@ def outreach_readout(
         reached=reached, cost=cost,
     )  # fmt: skip
     if attempts.empty:
-        raise InsufficientDataError(f"a readout needs a contact before {day_text(day)}; calls holds none.")
+        raise InsufficientDataError(
+            f"a readout needs a contact before {day_text(day)}; calls holds none."
+            " Use a later as_of, or check the filter that made calls."
+        )
     windows = Windows(Duration(within).days, Duration(stays_within).days, until)
     history = History.of(log, day, community=match_community)
     contacts = _contacts(attempts, history, windows)
@@ -239,14 +242,21 @@ def _attempts(
     frame, mixed = plain_columns(frame)
     kind = frame.collect_schema()[called_at]
     if called_at in mixed or not (kind == nw.String or isinstance(kind, (nw.Datetime, nw.Date))):
-        raise ConfigError(f"calls: column {called_at!r} holds no times but {mixed.get(called_at, kind)}.")
+        raise ConfigError(
+            f"calls: column {called_at!r} holds no times but {mixed.get(called_at, kind)}. Convert it to timestamps."
+        )
     timed = _engine.add_local_microsecond(frame, called_at, timezone=log.timezone, into="_us")
     names = [*dict.fromkeys(column for name, column in wanted.items() if name != "called_at"), "_us"]
     rows = _engine.collect_rows(timed.select(*names), call="outreach_readout: calls")
     if (rows["_us"] < 0).any():
-        raise ConfigError(f"calls: {int((rows['_us'] < 0).sum()):,} times of {called_at!r} are missing or no times.")
+        raise ConfigError(
+            f"calls: {int((rows['_us'] < 0).sum()):,} times of {called_at!r} are missing or no times."
+            " Fill them in, or drop the rows."
+        )
     if rows[user_id].isna().any():
-        raise ConfigError(f"calls: {int(rows[user_id].isna().sum()):,} rows have no {user_id!r}.")
+        raise ConfigError(
+            f"calls: {int(rows[user_id].isna().sum()):,} rows have no {user_id!r}. Fill them in, or drop the rows."
+        )
     made = pd.DataFrame({"user_id": rows[user_id], "us": rows["_us"].to_numpy(dtype=np.int64)})
     made["day"] = made["us"] // _DAY_US
     for name in ("list", "channel"):
@@ -264,14 +274,14 @@ def _costs(cost: Any, rows: pd.DataFrame, made: pd.DataFrame) -> Any:
     elif isinstance(cost, Mapping):
         unknown = sorted(set(made["channel"]) - {str(name) for name in cost})
         if unknown:
-            raise ConfigError(f"cost names each channel; it lacks {', '.join(unknown)}.")
+            raise ConfigError(f"cost names each channel; it lacks {', '.join(unknown)}. Add what is missing.")
         values = made["channel"].map({str(name): float(each) for name, each in cost.items()}).to_numpy(dtype=np.float64)
     elif isinstance(cost, bool) or not isinstance(cost, (int, float)):
         raise ConfigError(f"cost is a column, a number or a mapping from channels; seen {cost!r:.40}.")
     else:
         values = np.full(len(made), float(cost))
     if not (np.isfinite(values) & (values >= 0)).all():
-        raise ConfigError("costs are finite numbers from 0.")
+        raise ConfigError("costs are finite numbers from 0. Correct the others.")
     return values
 
 

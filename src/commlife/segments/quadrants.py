@@ -95,10 +95,14 @@ def quadrants(
     if left["user_id"].dtype != right["user_id"].dtype:
         raise ConfigError(
             f"the ids of value and churn are of different types: {left['user_id'].dtype}, {right['user_id'].dtype}."
+            " Convert one of them."
         )
     both = left.merge(right, on="user_id").sort_values("user_id", ignore_index=True)
     if both.empty:
-        raise InsufficientDataError("quadrants need users who are in both frames; value and churn share none.")
+        raise InsufficientDataError(
+            "quadrants need users who are in both frames; value and churn share none."
+            " Give two frames of the same users."
+        )
     cuts = {"value": value_cut, "churn": churn_cut}
     for name, cut in cuts.items():
         if cut is None:
@@ -138,13 +142,16 @@ def _column(frame: Any, column: str, name: str) -> pd.DataFrame:
         if wanted not in columns:
             raise ConfigError.unknown_name(f"{name}: the column", wanted, columns)
     if not wrapped.collect_schema()[column].is_numeric():
-        raise ConfigError(f"{name}: the column {column!r} holds no numbers.")
+        raise ConfigError(f"{name}: the column {column!r} holds no numbers. Convert it, or name another.")
     table = _engine.collect_rows(wrapped.select("user_id", column), call=f"quadrants: {name}").rename(
         columns={column: name}
     )
     if table["user_id"].isna().any() or table["user_id"].duplicated().any():
-        raise ConfigError(f"{name}: a user stands twice, or an id is null; one row a user is needed.")
+        raise ConfigError(f"{name}: a user stands twice, or an id is null; one row a user is needed. Drop the others.")
     values = table[name].to_numpy(dtype=np.float64)
     if not np.isfinite(values).all():
-        raise ConfigError(f"{name}: {int((~np.isfinite(values)).sum())} values of {column!r} are not finite.")
+        raise ConfigError(
+            f"{name}: {int((~np.isfinite(values)).sum())} values of {column!r} are not finite."
+            " Fill them in, or drop the rows."
+        )
     return table.assign(**{name: values})

@@ -44,7 +44,7 @@ def _plain_cuts(given: Any) -> Any:
     if given is None:
         return None
     if not isinstance(given, Mapping):
-        raise ConfigError('cuts are a mapping such as {"frequency": [1, 2, 4, 8]}')
+        raise ConfigError('cuts are a mapping such as {"frequency": [1, 2, 4, 8]}. Give the cuts of each dimension.')
     for name in given:
         if name not in DIMENSIONS:
             raise ConfigError.unknown_name("the dimension", name, DIMENSIONS)
@@ -60,10 +60,10 @@ def _is_finite(value: Any) -> bool:
 def _finite_floats(name: str, cuts: Any) -> tuple[float, ...]:
     values: list[Any] = list(cuts) if isinstance(cuts, (list, tuple, np.ndarray, pd.Series)) else [None]
     if not all(map(_is_finite, values)):
-        raise ConfigError(f"the cuts of {name} are a list of finite numbers; seen {cuts!r:.60}")
+        raise ConfigError(f"the cuts of {name} are a list of finite numbers; seen {cuts!r:.60}.")
     floats = tuple(float(v) for v in values)
     if any(later < earlier for earlier, later in itertools.pairwise(floats)):
-        raise ConfigError(f"the cuts of {name} ascend; seen {list(floats)!r:.80}")
+        raise ConfigError(f"the cuts of {name} ascend; seen {list(floats)!r:.80}.")
     return floats
 
 
@@ -117,11 +117,14 @@ class RFM(Spec):
     def _fits_together(self) -> Self:
         for name, cuts in (self.cuts or {}).items():
             if len(cuts) != self.n_bins - 1:
-                raise ConfigError(f"{self.n_bins} bins have {self.n_bins - 1} cuts; seen {len(cuts)} for {name}")
+                raise ConfigError(f"{self.n_bins} bins have {self.n_bins - 1} cuts; seen {len(cuts)} for {name}.")
         if self.weights is not None and sum(self.weights.values()) <= 0:
-            raise ConfigError("one of the weights must be above 0")
+            raise ConfigError("at least one of the weights is above 0; seen none. Raise one.")
         if self.resolved_map.n_bins != self.n_bins:
-            raise ConfigError(f"the segment map has {self.resolved_map.n_bins} scores, n_bins is {self.n_bins}")
+            raise ConfigError(
+                f"the segment map has {self.resolved_map.n_bins} scores, n_bins is {self.n_bins}."
+                " Give a map of as many scores."
+            )
         return self
 
     @property

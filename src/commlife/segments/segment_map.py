@@ -89,7 +89,11 @@ class SegmentMap(Spec):
         if shared:
             faults.append(f"{len(shared)} codes are in several segments: {_some(shared)}")
         if faults:
-            raise ConfigError(f"a segment map holds each of the {len(grid)} codes once; " + "; ".join(faults) + ".")
+            raise ConfigError(
+                f"a segment map holds each of the {len(grid)} codes once; "
+                + "; ".join(faults)
+                + ". Put each code into one."
+            )
         return self
 
     @classmethod
@@ -134,7 +138,9 @@ class SegmentMap(Spec):
         for segment in self.segments:
             if code in segment.codes:
                 return segment.label(lang)
-        raise ConfigError(f"the RFM code {code!r} is not on the grid; it has three digits from 1 to {self.n_bins}.")
+        raise ConfigError(
+            f"the RFM code {code!r} is not on the grid; it has three digits from 1 to {self.n_bins}. Give such a code."
+        )
 
     def labels(self, lang: Literal["en", "zh"] | None = None) -> dict[str, str]:
         """From each code of the grid to its segment's name, codes ascending."""

@@ -56,7 +56,7 @@ class ValueIndex(Spec):
     @model_validator(mode="after")
     def _weighs_something(self) -> Self:
         if sum(self.weights.values()) <= 0:
-            raise ConfigError("one of the weights must be above 0")
+            raise ConfigError("at least one of the weights is above 0; seen none. Raise one.")
         return self
 
     def fit(self, log: OrderLog, *, as_of: Timestamp) -> FittedValueIndex:
@@ -78,7 +78,9 @@ class ValueIndex(Spec):
         total = float(np.trace(covariance))
         if self.method == "pca":
             if total <= 0:
-                raise InsufficientDataError("a principal component needs users with different scores; all are equal.")
+                raise InsufficientDataError(
+                    "a principal component needs users with different scores; all are equal. Give weights instead."
+                )
             vector = np.linalg.eigh(covariance)[1][:, -1]
             vector = vector * (1.0 if vector.sum() > 0 else -1.0)
         else:

@@ -100,7 +100,9 @@ class LogState:
         )
         lines = short_lines(log, day, empty._shop.attributes)
         if lines.empty:
-            raise ConfigError(f"LogState.start needs a paid line before {day_text(day)}; the log holds none.")
+            raise ConfigError(
+                f"LogState.start needs a paid line before {day_text(day)}; the log holds none. Use a later as_of."
+            )
         return empty._with(lines, day)
 
     def update(self, week: OrderLog, *, as_of: Timestamp, late: Literal["raise", "take"] = "raise") -> LogState:
@@ -120,7 +122,10 @@ class LogState:
         """
         before, day = day_number(self.as_of), day_number(as_of)
         if day < before:
-            raise ConfigError(f"as_of={day_text(day)} lies before the state's own, {self.as_of}; a state goes forward.")
+            raise ConfigError(
+                f"as_of={day_text(day)} lies before the state's own, {self.as_of}; a state goes forward."
+                " Use a later as_of, or an older copy of the state."
+            )
         if late not in ("raise", "take"):
             raise ConfigError.unknown_name("late", late, ("raise", "take"))
         _check_log(week)

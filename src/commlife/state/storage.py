@@ -92,7 +92,10 @@ def load(folder: Path) -> LogState:
     except (CommlifeError, LookupError, TypeError, ValueError, AttributeError, OSError, pa.ArrowException) as error:
         if isinstance(error, PersistenceError):
             raise
-        raise PersistenceError(f"{folder} holds a damaged state: {error!s:.300}.") from None
+        raise PersistenceError(
+            f"{folder} holds a damaged state: {str(error).rstrip('.')[:300]}. "
+            "Take the last whole copy, or start the state again."
+        ) from None
 
 
 def _manifest(folder: Path) -> dict[str, Any]:
@@ -106,9 +109,11 @@ def _manifest(folder: Path) -> dict[str, Any]:
             f"{path} cannot be read: {error.strerror}. Give the folder that LogState.save wrote."
         ) from None
     except (ValueError, RecursionError) as error:  # no UTF-8, no JSON, or integers of endless digits
-        raise PersistenceError(f"{path} is no manifest: {error!s:.200}.") from None
+        raise PersistenceError(
+            f"{path} is no manifest: {str(error).rstrip('.')[:200]}. Give the folder that LogState.save wrote."
+        ) from None
     if not isinstance(told, dict) or told.get("kind") != "LogState" or not isinstance(told.get("files"), dict):
-        raise PersistenceError(f"{path} is not the manifest of a LogState.")
+        raise PersistenceError(f"{path} is not the manifest of a LogState. Give the folder that LogState.save wrote.")
     if told.get("format") != FORMAT:
         raise PersistenceError(
             f"{path}: format {told.get('format')!r:.20} is not {FORMAT}, which this version ({library_version()}) "
@@ -120,9 +125,12 @@ def _manifest(folder: Path) -> dict[str, Any]:
 def _table(folder: Path, name: str, measured: Any) -> pd.DataFrame:
     path = folder / name
     if Path(name).name != name or not name.endswith(".parquet"):
-        raise PersistenceError(f"the manifest names {name!r:.80}, which is no table of a state.")
+        raise PersistenceError(f"the manifest names {name!r:.80}, which is no table of a state. Save the state again.")
     if _measured(path) != measured:
-        raise PersistenceError(f"{path} is not what was written: its size or checksum differs.")
+        raise PersistenceError(
+            f"{path} is not what was written: its size or checksum differs."
+            " Take the last whole copy, or start the state again."
+        )
     return pd.read_parquet(path)
 
 
@@ -144,7 +152,7 @@ def _state(told: dict[str, Any], files: dict[str, pd.DataFrame]) -> LogState:
     check_zone(told["timezone"])
     for segment in segments:
         if len(segment) and bool((np.diff(segment["user"].to_numpy()) < 0).any()):
-            raise ConfigError("the short lines are not in the order of their users")
+            raise ConfigError("the short lines are not in the order of their users. Save the state again.")
     return LogState(
         as_of=told["as_of"],
         _shop=Shop(tuple(told["columns"]), told["timezone"], check_digits(told["digits"])),

@@ -213,7 +213,7 @@ def _purchases_between(before: Summary, after: Summary) -> tuple[Array, int]:
     """Purchase days of each user between two summaries, and the days between them."""
     earlier, later = (_by_user(summary) for summary in (before, after))
     if later.index.has_duplicates or earlier.index.has_duplicates:
-        raise ConfigError("holdout_check: a user_id occurs twice in a summary; a user has one row.")
+        raise ConfigError("holdout_check: a user_id occurs twice in a summary; a user has one row. Keep one.")
     missing = earlier.index.difference(later.index)
     if len(missing):
         raise ConfigError(

@@ -110,12 +110,17 @@ def compare_models(
     """
     models: list[Any] = list(fits) if isinstance(fits, (list, tuple)) else [fits]
     if not models or not all(isinstance(model, FittedPurchaseModel) for model in models):
-        raise ConfigError("compare_models takes a list of fitted BetaGeo, ModifiedBetaGeo or ParetoNBD.")
+        raise ConfigError(
+            "compare_models takes a list of fitted BetaGeo, ModifiedBetaGeo or ParetoNBD. Give two or more."
+        )
     if len({model.fitted_on.users for model in models}) > 1:
         seen = ", ".join(f"{type(model.spec).__name__} {model.fitted_on.users:,}" for model in models)
         raise ConfigError(f"compare_models: the models were fitted on different users ({seen}); fit them on the same.")
     if len({model.time_unit for model in models}) > 1:
-        raise ConfigError("compare_models: the models have different time units, so their likelihoods do not compare.")
+        raise ConfigError(
+            "compare_models: the models have different time units, so their likelihoods do not compare."
+            " Fit them with one time_unit."
+        )
     names = _names(models)
     rows, histograms = [], {}
     for name, model in zip(names, models, strict=True):

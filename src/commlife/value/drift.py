@@ -197,7 +197,10 @@ def _both(fitted: FittedPurchaseModel, later: Any, earlier: Any, as_of: Timestam
             raise ConfigError(f"drift_check: as_of is a day after that of the fit ({day}); seen {as_of!s}.")
         return read_summary(later, as_of=day, extra=extra, what="drift_check"), after
     if earlier is None:
-        raise ConfigError("drift_check takes the earlier summary too: drift_check(fitted, later, earlier=summary).")
+        raise ConfigError(
+            "drift_check takes the earlier summary too: drift_check(fitted, later, earlier=summary)."
+            " Give it, or the log and as_of."
+        )
     return read_summary(earlier, extra=extra, what="drift_check"), after
 
 
@@ -206,7 +209,7 @@ def _since(before: Summary, after: Summary) -> tuple[int, Array, Flags]:
     early = pd.Index(before.frame["user_id"].to_list(), dtype=object)
     late = pd.Index(after.frame["user_id"].to_list(), dtype=object)
     if early.has_duplicates or late.has_duplicates:
-        raise ConfigError("drift_check: a user_id occurs twice in a summary; a user has one row.")
+        raise ConfigError("drift_check: a user_id occurs twice in a summary; a user has one row. Keep one.")
     place = late.get_indexer(early)
     if (place < 0).any():
         raise ConfigError(

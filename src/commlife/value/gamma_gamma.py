@@ -97,7 +97,8 @@ def _estimate(summary: Summary) -> dict[str, Any]:
         reached = "; ".join(_BOX.meaning[i] for i in found.at_bound)
         warn(
             f"GammaGamma: the likelihood grows up to the bound of {reached}: the spends differ too little, or between "
-            "users or within them. The expected spends hold, the parameters and their errors do not.",
+            "users or within them. The expected spends hold, the parameters and their errors do not."
+            " Use more users, or cap outliers with CleaningRules.",
             ModelWarning,
         )
     values = np.exp(found.logs) * np.array([1.0, 1.0, scale])

@@ -107,7 +107,9 @@ def read_summary(
     faults += [_missing(frame, name) for name in extra if name not in schema]
     _raise_faults([fault for fault in faults if fault is not None], len(frame))
     if len(frame) == 0:
-        raise InsufficientDataError(f"{what} needs at least one user; the summary has no row.")
+        raise InsufficientDataError(
+            f"{what} needs at least one user; the summary has no row. Check the filter that made it."
+        )
     numbers = {name: _numbers(frame, schema, name) for name in wanted if name != "user_id"}
     if not _plainly_sound(numbers) or (ids and bool(frame["user_id"].is_null().any())):
         _raise_faults(_row_faults(numbers, frame), len(frame))
@@ -123,14 +125,16 @@ def _as_frame(data: Any, as_of: Timestamp | None, extra: Sequence[str], what: st
 
     if isinstance(data, OrderLog):
         if as_of is None:
-            raise ConfigError(f"{what} takes as_of with a log: the local day before which orders count.")
+            raise ConfigError(f"{what} takes as_of with a log: the local day before which orders count. Give the day.")
         from commlife.features import purchase_summary
 
         data = purchase_summary(data, as_of=as_of, attributes=tuple(extra))
     try:
         frame = nw.from_native(data)
     except DuplicateError as error:
-        raise ConfigError(f"{what}: the summary has two columns of one name. {error}") from None
+        raise ConfigError(
+            f"{what}: the summary has two columns of one name. {str(error).rstrip('.')}. Rename one."
+        ) from None
     except TypeError:
         frame = None
     if isinstance(frame, nw.LazyFrame):

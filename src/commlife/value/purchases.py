@@ -130,7 +130,10 @@ class FittedPurchaseModel(Fitted):
         import pandas as pd
 
         if self.groups is None:
-            raise ConfigError(f'{type(self).__name__} was fitted without groups; {type(self.spec).__name__}(by="...").')
+            raise ConfigError(
+                f'{type(self).__name__} was fitted without groups; {type(self.spec).__name__}(by="...").'
+                " Fit it with them."
+            )
         values = np.array(self.groups.params)
         columns = {name: values[:, i] for i, name in enumerate(self.kernel.box.names)}
         return pd.DataFrame(
@@ -160,6 +163,7 @@ class FittedPurchaseModel(Fitted):
             raise ConfigError(
                 f"{type(self).__name__} was fitted without covariates; "
                 f'{type(self.spec).__name__}(purchase_covariates=("...",)).'
+                " Fit it with them."
             )
         pairs = effects_of(self.kernel, self.spec.purchase_covariates, self.spec.dropout_covariates)
         value = np.array(self.effects.values)

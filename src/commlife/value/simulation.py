@@ -67,7 +67,9 @@ def simulate_summary(
     unit, longest = Duration(time_unit).days, float(Duration(T).days)
     spread = 0.0 if first_within is None else float(Duration(first_within).days)
     if spread >= longest:
-        raise ConfigError(f"first_within={first_within!r} must be shorter than T={T!r}.")
+        raise ConfigError(
+            f"first_within is shorter than T; seen first_within={first_within!r}, T={T!r}. Use a smaller one."
+        )
     rng = np.random.default_rng(seed)
     observed = longest - spread * rng.random(n_users)
     p = np.array(values, dtype=np.float64)

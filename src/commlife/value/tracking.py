@@ -122,7 +122,9 @@ def tracking_check(
         raise ConfigError("tracking_check: the model was fitted on a summary. Fit it on the log, with as_of.")
     fit_day = day_number(fitted.fitted_on.as_of)
     if until < fit_day:
-        raise ConfigError(f"tracking_check: as_of is not before the day of the fit ({fitted.fitted_on.as_of}).")
+        raise ConfigError(
+            f"tracking_check: as_of is not before the day of the fit ({fitted.fitted_on.as_of}). Use an earlier one."
+        )
     summary = read_summary(log, as_of=fitted.fitted_on.as_of, extra=fitted.spec.columns, what="tracking_check")
     p, stratum = fitted._strata(summary)
     first = (fit_day - 1 - summary.T).astype(np.int64)
