@@ -49,8 +49,8 @@ __all__ = [
 class CommlifeError(Exception):
     """Base of every error that commlife raises on purpose. Long runs of digits in its text are masked: phones."""
 
-    def __init__(self, message: str = "", *more: object) -> None:
-        super().__init__(mask_numbers(message), *more)
+    def __init__(self, message: object = "", *more: object) -> None:
+        super().__init__(mask_numbers(str(message)), *more)
 
 
 class SchemaError(CommlifeError):
@@ -133,8 +133,8 @@ class PersistenceError(CommlifeError):
 class CommlifeWarning(UserWarning):
     """Base of the caveats that commlife warns about: each one diagnoses and prescribes. Phones are masked in it too."""
 
-    def __init__(self, message: str = "", *more: object) -> None:
-        super().__init__(mask_numbers(message), *more)
+    def __init__(self, message: object = "", *more: object) -> None:
+        super().__init__(mask_numbers(str(message)), *more)
 
 
 class FewerBinsWarning(CommlifeWarning):
@@ -156,5 +156,5 @@ class ModelWarning(CommlifeWarning):
 class CommlifeDeprecationWarning(FutureWarning):
     """A name that will go: says what to use instead and how long the old one lives. Python shows it by default."""
 
-    def __init__(self, message: str = "", *more: object) -> None:
-        super().__init__(mask_numbers(message), *more)
+    def __init__(self, message: object = "", *more: object) -> None:
+        super().__init__(mask_numbers(str(message)), *more)
