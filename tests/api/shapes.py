@@ -33,13 +33,13 @@ def schemas() -> dict[str, str]:
 def frames() -> str:
     """For each result and frame-valued call the columns of its frames, in order, with what they hold."""
     shop = every_result.Shop()
-    shapes = {}
-    for name in sorted(every_result.MADE):
-        found = every_result.frames(every_result.make(name, shop))
-        shapes[name] = {
-            part: [f"{column}: {_kind(frame[column])}" for column in frame.columns] for part, frame in found.items()
-        }
-    return _text(shapes)
+    return _text({name: shape(name, shop) for name in sorted(every_result.MADE)})
+
+
+def shape(name: str, shop: every_result.Shop) -> dict[str, list[str]]:
+    """The columns of each frame of one result, in order, with what they hold."""
+    found = every_result.frames(every_result.make(name, shop))
+    return {part: [f"{column}: {_kind(frame[column])}" for column in frame.columns] for part, frame in found.items()}
 
 
 def _kind(column: pd.Series) -> str:

@@ -39,6 +39,15 @@ def test_weeks_one_by_one_equal_a_full_run(past, weeks, threshold, keep, max_len
     pd.testing.assert_frame_equal(sets.to_frame(), before)
 
 
+def test_a_week_whose_items_come_before_all_known_ones_keeps_every_name():
+    past, week = [["pear", "plum"], ["plum"]], [["apple", "plum"], ["apple"], ["kiwi"]]
+    grown = frequent_itemsets(past, appendable=True, min_count=1).update(week)
+    counts = {tuple(sorted(items)): n for items, n in grown.to_frame()[["itemset", "count"]].to_numpy()}
+    assert counts == {
+        ("apple",): 2, ("kiwi",): 1, ("pear",): 1, ("plum",): 3, ("pear", "plum"): 1, ("apple", "plum"): 1,
+    }  # fmt: skip
+
+
 def test_a_larger_week_without_mining_the_past_again(monkeypatch):
     rng = np.random.default_rng(3)
     matrix = rng.random((2_000, 30)) < rng.choice([0.05, 0.2, 0.4], 30)

@@ -155,6 +155,7 @@ def test_shrinkage_keeps_the_mean_and_the_order(estimates: list[float], error: f
         ({"min_roi": -1}, "min_roi"),
         ({"max_overspend_prob": 0.1}, "needs redemption="),
         ({"max_overspend_prob": 0.7, "redemption": 0.1}, "at most at .5"),
+        ({"max_overspend_prob": 0.0, "redemption": 0.1}, "above 0"),
         ({"redemption": 1.5}, "between 0 and 1"),
         ({"redemption": [0.1, 0.2, 0.3]}, "one a cell"),
         ({"redemption": "often"}, "redemption is a number"),

@@ -32,6 +32,10 @@ def test_an_unclear_offer_is_refused(fields, message) -> None:
         Coupon(coupon_id="c", **fields)
 
 
+def test_an_amount_may_be_as_large_as_the_least_spend() -> None:
+    assert Coupon(coupon_id="c", amount=5, minimum_spend=5).describe()
+
+
 def test_windows() -> None:
     fixed = Coupon(coupon_id="a", amount=5, valid_from="2025-01-10", valid_until="2025-01-20")
     assert [fixed.valid_on(f"2025-01-{day}") for day in ("09", "10", "20", "21")] == [False, True, True, False]

@@ -124,6 +124,13 @@ def test_the_codings_are_scikit_learn_transformers() -> None:
         words.transform(["a", "b"])
 
 
+@pytest.mark.parametrize(("redeemed", "told"), [(29, "seen 29 and 371"), (371, "seen 371 and 29")])
+def test_twenty_nine_of_either_are_too_few(redeemed: int, told: str) -> None:
+    few = issues(400).assign(redeemed=[1.0] * redeemed + [0.0] * (400 - redeemed))
+    with pytest.raises(InsufficientDataError, match=told):
+        SPEC.fit(few)
+
+
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [

@@ -69,6 +69,7 @@ def test_lines_at_a_discount_are_those_that_say_so(engine):
         [
             ("list", 9.0, 10.0, 0.0, None), ("off", 9.0, 9.0, 1.0, None), ("coupon", 9.0, 9.0, 0.0, "C1"),
             ("plain", 9.0, 9.0, 0.0, None), ("unknown", 9.0, None, None, None), ("back", -9.0, 10.0, 1.0, "C1"),
+            ("free", 0.0, 9.0, 0.0, None),
         ],
         columns=["user_id", "amount", "list_amount", "discount", "coupon_id"],
     ).assign(ordered_at="2025-01-01")  # fmt: skip
@@ -76,7 +77,9 @@ def test_lines_at_a_discount_are_those_that_say_so(engine):
     plan = discounted_lines(log, 20_200)
     assert plan is not None
     table = collect(plan)
-    assert table.set_index("user_id")["hits"].to_dict() == {"list": 1, "off": 1, "coupon": 1, "plain": 0, "unknown": 0}
+    assert table.set_index("user_id")["hits"].to_dict() == {
+        "list": 1, "off": 1, "coupon": 1, "plain": 0, "unknown": 0, "free": 1,
+    }  # fmt: skip
     assert (table["of"] == 1).all()
     bare = cl.OrderLog.from_frame(ROWS, **NAMES)
     assert discounted_lines(bare, 20_200) is None

@@ -67,6 +67,16 @@ def crowd(early: int, late: int) -> pd.DataFrame:
     )
 
 
+def test_a_log_of_fewer_than_a_hundred_users_or_four_weeks_is_too_small_to_tell():
+    def told(users: int, day: int) -> tuple[int, int] | None:
+        log = cl.OrderLog.from_frame(crowd(users, 0), user_id="user_id", ordered_at="ordered_at", amount="amount")
+        return early_users(log, log.observation.first + day)
+
+    assert told(100, 28) == (100, 100)
+    assert told(99, 28) is None
+    assert told(100, 27) is None
+
+
 def test_a_log_that_begins_in_the_middle_of_lives_is_told():
     cut = cl.OrderLog.from_frame(crowd(300, 200), user_id="user_id", ordered_at="ordered_at", amount="amount")
     assert early_users(cut, 20_300) == (300, 500)

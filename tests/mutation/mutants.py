@@ -10,6 +10,7 @@ Everything else is: defaults of arguments, fields of specs, constants of the mod
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,7 @@ _OPERATORS = [(kind, operator) for kind, operator in mutation_operators if opera
 
 
 # Arguments and assignments are four mutants of five, and most of them die of a TypeError: half of a sample at most.
-_PLENTIFUL = frozenset({"arg_removal", "assignment"})
+PLENTIFUL = frozenset({"arg_removal", "assignment"})
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class Mutant:
         name: The file, the line's number and text, and the change, on one line.
         reach: The first and last line of which one must run for the change to be seen.
         at_import: Whether those lines run when the module is imported.
+        of_header: Whether it is of a signature or a decorator.
         source: The file's source with the change.
     """
 
@@ -41,6 +43,7 @@ class Mutant:
     name: str
     reach: tuple[int, int]
     at_import: bool
+    of_header: bool
     source: str
 
 
@@ -54,6 +57,7 @@ class _Place:
     line: int
     reach: tuple[int, int]
     at_import: bool
+    of_header: bool
 
 
 class _Walk(cst.CSTVisitor):
@@ -135,7 +139,9 @@ class _Walk(cst.CSTVisitor):
         for kind, operator in _OPERATORS:
             if isinstance(node, kind):
                 name = operator.__name__.removeprefix("operator_")
-                self.found.extend(_Place(node, change, name, line, reach, at_import) for change in operator(node))
+                self.found.extend(
+                    _Place(node, change, name, line, reach, at_import, self.headers > 0) for change in operator(node)
+                )
 
 
 def _places(root: Path, path: str) -> tuple[cst.Module, list[_Place]]:
@@ -147,11 +153,16 @@ def _places(root: Path, path: str) -> tuple[cst.Module, list[_Place]]:
 
 def _drawn(places: list[_Place], size: int, dice: random.Random) -> list[_Place]:
     """So many of the places, no more than half of them of the plentiful kinds as long as others are left."""
-    plentiful = [place for place in places if place.operator in _PLENTIFUL]
-    others = [place for place in places if place.operator not in _PLENTIFUL]
+    plentiful = [place for place in places if place.operator in PLENTIFUL]
+    others = [place for place in places if place.operator not in PLENTIFUL]
     of_others = min(len(others), size - size // 2)
     drawn = dice.sample(others, of_others) + dice.sample(plentiful, min(len(plentiful), size - of_others))
     return sorted(drawn, key=places.index)
+
+
+def kinds(root: Path, paths: Iterable[str]) -> Counter[str]:
+    """How many mutants of each kind (operator) the files have."""
+    return Counter(place.operator for path in paths for place in _places(root, path)[1])
 
 
 def sample(root: Path, paths: Iterable[str], size: int, seed: int) -> Iterator[Mutant]:
@@ -168,4 +179,4 @@ def sample(root: Path, paths: Iterable[str], size: int, seed: int) -> Iterator[M
             source = module.deep_replace(place.node, place.change).code
             where = module.code.splitlines()[place.line - 1].strip()
             name = f"{path}:{place.line} [{where}] {place.operator}: {before} -> {after}"
-            yield Mutant(path, name, place.reach, place.at_import, source)
+            yield Mutant(path, name, place.reach, place.at_import, place.of_header, source)

@@ -31,7 +31,19 @@ FLOOR = 0.85
 _NOT_MUTATED = ("figures", "_canvas", "_fpgrowth", "_bitmaps", "_compiled", "_descent", "_inverted", "_jit", "__init__")
 
 # The floors above ask a room's questions too, and some of its answers are tested there.
-_ALSO = {"features": ("tests/segments/test_behaviour_types.py", "tests/cohorts/test_growth.py")}
+_ALSO = {
+    "features": (
+        "tests/segments/test_behaviour_types.py",
+        "tests/segments/test_lifecycle.py",
+        "tests/segments/test_recomputed.py",
+        "tests/segments/test_tags.py",
+        "tests/cohorts/test_growth.py",
+    )
+}
+
+# What a room promises its hosts is tested for all rooms in one place: columns of results, and what a signature says
+# (names, defaults, bounds), which is seen without running a line of the room.
+_PROMISES = ("tests/api/test_promises.py", "tests/api/test_columns.py")
 
 # The quick form: small modules with small tests of their own.
 _QUICK = {
@@ -55,7 +67,7 @@ def _files(room: str) -> list[str]:
 
 
 def _tests(room: str) -> list[str]:
-    return [f"tests/{room}", f"src/commlife/{room}", *_ALSO.get(room, ())]
+    return [f"tests/{room}", f"src/commlife/{room}", *_ALSO.get(room, ()), *_PROMISES]
 
 
 def _bare(name: str) -> str:
@@ -96,6 +108,8 @@ def _try(title: str, files: list[str], tests: list[str], args: argparse.Namespac
             else:
                 names = reach.tests(mutant.path, *mutant.reach, at_import=mutant.at_import)
                 names = reach.within(names, args.patience)
+                if mutant.of_header or mutant.at_import:
+                    names = [name for name in reach.seconds if name.startswith(_PROMISES[0])] + names
                 cost = sum(reach.seconds[name] for name in names)
                 fate = survives(ROOT, mutant.path, mutant.source, names, 20 + 3 * cost) if names else "unreached"
             if fate in {"survived", "unreached"} and bare in judged:
@@ -106,7 +120,27 @@ def _try(title: str, files: list[str], tests: list[str], args: argparse.Namespac
             if fate != "killed":
                 print(f"{fate:10} {mutant.name}  ({len(names)} tests)", flush=True)
     print(f"{_told(title, fates)}; {time.monotonic() - began:.0f} s", flush=True)
+    print(f"{title}: {_of_all(files, out / f'{title}.jsonl')} of all its mutants, each kind by its number", flush=True)
     return fates
+
+
+def _of_all(files: list[str], record: Path) -> str:
+    """The share killed of all mutants of these files, from a sample that holds fewer of the plentiful kinds."""
+    from mutants import PLENTIFUL, kinds
+
+    told = [json.loads(line) for line in record.read_text(encoding="utf-8").splitlines()]
+    there, share, variance = kinds(ROOT, files), 0.0, 0.0
+    for plentiful in (True, False):
+        weight = sum(number for kind, number in there.items() if (kind in PLENTIFUL) is plentiful) / there.total()
+        tried = [
+            each["fate"] in {"killed", "timeout"}
+            for each in told
+            if (re.findall(r"\] (\w+): ", each["mutant"])[0] in PLENTIFUL) is plentiful
+        ]
+        rate = sum(tried) / max(len(tried), 1)
+        share += weight * rate
+        variance += weight**2 * rate * (1 - rate) / max(len(tried), 1)
+    return f"{share:.1%} killed (standard error {variance**0.5:.1%}), listed ones counted as alive,"
 
 
 def _told(title: str, fates: Counter[str]) -> str:

@@ -100,3 +100,59 @@ def test_the_memory_of_duckdb_can_be_bounded(frame, tmp_path):
     for engine, limit in (("polars", "1GB"), ("duckdb", "lots"), ("duckdb", "1GB'; DROP TABLE x")):
         with pytest.raises(cl.ConfigError, match="memory_limit"):
             cl.OrderLog.from_parquet(path, engine=engine, memory_limit=limit, **NAMES)
+
+
+class _Refusing:
+    """Stands for a disk that fails while a file is written."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    def __call__(self, *args: object, **kwargs: object) -> None:
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    ("target", "error"),
+    [
+        ("duckdb.DuckDBPyRelation.write_parquet", duckdb.IOException("IO Error: No space left on device")),
+        ("polars.LazyFrame.sink_parquet", pl.exceptions.ComputeError("IO error: No space left on device")),
+        ("pandas.DataFrame.to_parquet", OSError(28, "No space left on device")),
+        ("tempfile.mkstemp", OSError(30, "Read-only file system")),
+    ],
+    ids=["duckdb", "polars", "pandas", "folder"],
+)
+def test_a_disk_that_fails_is_told_and_the_former_file_stands(frame, tmp_path, monkeypatch, target, error):
+    kind = target.split(".")[0]
+    frames = {"duckdb": duckdb.connect().from_df(frame), "polars": pl.from_pandas(frame).lazy()}
+    path = tmp_path / "out.parquet"
+    path.write_bytes(b"former")
+    refusing = _Refusing(error)
+    if kind == "duckdb":
+        # A class of C takes no attribute: the writer is handed a relation that refuses.
+        monkeypatch.setattr(
+            "commlife.orders.parquet.nw.to_native", lambda _: type("R", (), {"write_parquet": refusing})()
+        )
+    else:
+        monkeypatch.setattr(target, refusing)
+    with pytest.raises(cl.PersistenceError, match=r"out\.parquet"):
+        cl.write_parquet(frames.get(kind, frame), path)
+    assert path.read_bytes() == b"former"
+    assert [each.name for each in tmp_path.iterdir()] == ["out.parquet"]
+
+
+def test_what_polars_cannot_compute_is_not_called_a_full_disk(frame, tmp_path, monkeypatch):
+    monkeypatch.setattr("polars.LazyFrame.sink_parquet", _Refusing(pl.exceptions.ComputeError("cannot cast")))
+    with pytest.raises(pl.exceptions.ComputeError, match="cannot cast"):
+        cl.write_parquet(pl.from_pandas(frame).lazy(), tmp_path / "x.parquet")
+
+
+def test_arrow_tables_are_written_and_pandas_says_what_it_needs(frame, tmp_path, monkeypatch):
+    import pyarrow as pa
+
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    made = cl.write_parquet(table, tmp_path / "arrow.parquet")
+    pd.testing.assert_frame_equal(pd.read_parquet(made), frame)
+    monkeypatch.setattr("pandas.DataFrame.to_parquet", _Refusing(ImportError("pyarrow")))
+    with pytest.raises(cl.EngineError, match=r"pip install .commlife\[parquet\]"):
+        cl.write_parquet(frame, tmp_path / "x.parquet")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import warnings
 
 import pandas as pd
 import pytest
@@ -87,3 +88,59 @@ def test_usage_errors_leave_with_2(capsys):
 def test_the_module_runs_as_a_program():
     done = subprocess.run([sys.executable, "-m", "commlife", "--version"], capture_output=True, text=True, check=True)
     assert done.stdout.startswith("commlife ")
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (MemoryError(), "fewer months of orders, or more memory"),
+        (PermissionError(13, "Permission denied", "orders.csv"), "Permission denied: orders.csv"),
+    ],
+)
+def test_what_the_machine_refuses_is_told_in_a_line(monkeypatch, orders, capsys, error, told):
+    def refuse(*args, **kwargs):
+        raise error
+
+    monkeypatch.setattr("commlife.orders.OrderLog.from_csv", refuse)
+    assert main(["report", str(orders / "orders.csv"), *COLUMNS, "--as-of", "2025-06-30"]) == 1
+    assert told in capsys.readouterr().err
+
+
+def test_a_caveat_is_a_line_without_code(monkeypatch, orders, capsys):
+    def warn(*args, **kwargs):
+        print(warnings.formatwarning(cl.ModelWarning("few users"), cl.ModelWarning, "shell.py", 1), file=sys.stderr)
+        raise cl.InsufficientDataError("nobody")
+
+    monkeypatch.setattr("commlife.orders.OrderLog.from_csv", warn)
+    monkeypatch.setattr(warnings, "formatwarning", warnings.formatwarning)
+    assert main(["report", str(orders / "orders.csv"), *COLUMNS, "--as-of", "2025-06-30"]) == 1
+    assert "commlife: note: few users" in capsys.readouterr().err
+
+
+def test_the_demo_leaves_fuel_out_and_shows_whole_ids(monkeypatch, tmp_path, capsys):
+    """Its data come with an extra: a small community stands in for them."""
+    log = cl.datasets.make_community(n_users=120, seed=4).log
+    kept = {}
+
+    def load(**asked):
+        kept.update(asked)
+        return log
+
+    monkeypatch.setattr("commlife.datasets.load_complete_journey", load)
+    monkeypatch.setattr("commlife.datasets.COMPLETE_JOURNEY_FUEL", ("housekeeping",))
+    assert main(["demo", "--out", str(tmp_path), "--as-of", "2025-06-30"]) == 0
+    assert kept == {"item": "product_type"}
+    assert capsys.readouterr().out.split() == [str(tmp_path / name) for name in ("users.parquet", "report.html")]
+    # Cleaned: no category that was left out is anybody's favourite.
+    users = pd.read_parquet(tmp_path / "users.parquet")
+    assert len(users) > 50
+    assert "housekeeping" not in set(users.get("favourite_category", []))
+
+
+def test_the_two_files_need_pyarrow(monkeypatch, orders, tmp_path, capsys):
+    log = cl.datasets.make_community(n_users=50, seed=4).log
+    monkeypatch.setattr("commlife.orders.OrderLog.from_csv", lambda *args, **kwargs: log)
+    monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
+    words = ["report", str(orders / "orders.csv"), *COLUMNS, "--as-of", "2025-06-30", "--out", str(tmp_path / "o")]
+    assert main(words) == 1
+    assert 'pip install "commlife[report]"' in capsys.readouterr().err

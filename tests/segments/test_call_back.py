@@ -143,6 +143,22 @@ def test_the_list_is_ranked_by_what_a_return_is_worth(engine, as_pandas):
         assert row.expected_value == pytest.approx(mean * returned[gap_known] / at_risk[gap_known])
 
 
+def test_whoever_ordered_in_the_newest_week_has_been_silent_for_no_week():
+    frame = export()
+    calls = call_back_list(cl.OrderLog.from_frame(frame, **NAMES), as_of=AS_OF, states=["active"])
+    weeks = weeks_of_users(frame)
+    assert (calls["periods_silent"] == 0).any()
+    assert calls["periods_silent"].tolist() == [-1 - weeks[user][-1] for user in calls["user_id"]]
+
+
+def test_who_is_silent_is_said_by_the_lifecycle_that_is_given():
+    log = cl.OrderLog.from_frame(export(), **NAMES)
+    patient = Lifecycle(silent_after=3)
+    states = patient.fit(log, as_of=AS_OF).states
+    calls = call_back_list(log, as_of=AS_OF, lifecycle=patient, states="silent", top=None)
+    assert set(calls["user_id"]) == set(states.loc[states["state"] == "silent", "user_id"])
+
+
 def test_a_call_must_be_worth_its_cost():
     log = cl.OrderLog.from_frame(export(), **NAMES)
     every = call_back_list(log, as_of=AS_OF, states="silent")

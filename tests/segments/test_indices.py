@@ -156,6 +156,10 @@ def test_quadrants(engine, as_pandas):
     assert made.to_frame()["users"].tolist() == [1, 1, 2, 1]
     assert (made.value_cut, made.churn_cut) == (0.5, 0.5)
     assert repr(made) == "Quadrants(1 keep, 1 rescue, 2 grow, 1 let go)"
+    assert all(action.isascii() for action in made.table["next_action"]), "operators who read English"
+    assert dict(made.to_frame()[["quadrant", "next_action"]].to_numpy()) == dict(
+        as_pandas(made.users)[["quadrant", "next_action"]].to_numpy()
+    )
 
 
 def test_quadrants_by_given_cuts_and_their_figure():

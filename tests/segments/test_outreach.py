@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -165,6 +166,28 @@ def test_the_verdict_says_that_it_is_no_trial():
     before, after = readout.balance["difference_raw"].abs(), readout.balance["difference"].abs()
     assert before.max() > 0.5
     assert after.max() < 0.15
+
+
+def test_the_verdict_says_more_or_fewer_only_where_the_interval_lies_on_one_side_of_zero():
+    log, calls = world(1, 0.3)
+    readout = cl.outreach_readout(calls, log, as_of=AS_OF)
+    said = {}
+    for low, high in ((0.002, 0.006), (-0.006, -0.002), (-0.002, 0.002), (0.0, 0.004), (-0.004, 0.0)):
+        table = readout.table.copy()
+        table.loc[table.index[-1], ["difference_low", "difference_high"]] = low, high
+        # The numbers aside, which words are left?
+        words = replace(readout, table=table).sentence()
+        said[low, high] = "".join(letter for letter in words if letter not in "+-.0123456789")
+    assert said[0.0, 0.004] == said[-0.004, 0.0] == said[-0.002, 0.002]
+    assert len({said[0.002, 0.006], said[-0.006, -0.002], said[-0.002, 0.002]}) == 3
+
+
+def test_what_stayed_is_told_when_the_days_to_stay_have_passed():
+    """Within the window everything is known, whether they stayed is not yet."""
+    early, late = (read(CALLS, as_of=day).table.iloc[1] for day in ("2025-04-18", AS_OF))
+    assert (early["judged"], early["ordered"], early["woken"]) == (2, 1, 0)
+    assert np.isnan(early["stayed_rate"])
+    assert (late["judged"], late["ordered"], late["woken"]) == (2, 1, 1)
 
 
 def test_within_the_community_alone():

@@ -421,6 +421,17 @@ def test_groups_whose_cuts_coincide_are_told():
     assert "recency in 1 of 3 groups" in told[0]
 
 
+def test_what_to_do_is_said_in_the_language_asked_for():
+    log = cl.OrderLog.from_frame(export(), **NAMES, order_id="o")
+    said = {
+        lang: fit(RFM(lang=lang), log, "2025-03-15").score(recency_days=3, frequency=2, monetary=9.0)
+        for lang in ("en", "zh")
+    }
+    assert said["en"].next_action.isascii()
+    assert not said["zh"].next_action.isascii()
+    assert not said["zh"].segment.isascii()
+
+
 def test_drift_advises_in_chinese():
     log = cl.OrderLog.from_frame(export(), **NAMES, order_id="o")
     fitted = fit(RFM(lang="zh"), log, "2025-03-15")

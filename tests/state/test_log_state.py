@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
+import sys
 import warnings
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -294,3 +297,68 @@ def _early(frame: pd.DataFrame) -> cl.OrderLog:
 
 def _told(frame: pd.DataFrame) -> cl.OrderLog:
     return cl.OrderLog.from_frame(frame.assign(since=pd.Timestamp("2020-01-01")), **COMMUNITY, first_ordered_at="since")
+
+
+def test_a_folder_that_cannot_be_put_in_place_leaves_the_former_state(started, tmp_path, monkeypatch) -> None:
+    """The last step of a save is a rename: where it fails the former state is put back."""
+    folder = tmp_path / "state"
+    started.save(folder)
+    before = sorted((path.name, path.stat().st_size) for path in folder.iterdir())
+    rename = Path.rename
+
+    def refuse(path: Path, target: Path) -> Path:
+        if target == folder and not path.name.endswith(".former"):
+            raise OSError(28, "No space left on device")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", refuse)
+    with pytest.raises(cl.PersistenceError, match="state"):
+        started.save(folder)
+    monkeypatch.undo()
+    assert sorted((path.name, path.stat().st_size) for path in folder.iterdir()) == before
+    assert [path.name for path in tmp_path.iterdir()] == ["state"]
+    assert cl.LogState.load(folder).as_of == started.as_of
+
+
+@pytest.mark.parametrize("holds", [True, False])
+def test_a_manifest_of_the_wrong_size_or_place_is_refused(started, tmp_path, monkeypatch, holds) -> None:
+    started.save(tmp_path / "state")
+    if holds:
+        monkeypatch.setattr("commlife.state.storage._LARGEST_MANIFEST", 10)
+        with pytest.raises(cl.PersistenceError, match="larger than any manifest"):
+            cl.LogState.load(tmp_path / "state")
+    else:
+        (tmp_path / "state" / "manifest.json").write_text("[]")
+        with pytest.raises(cl.PersistenceError, match="not the manifest of a LogState"):
+            cl.LogState.load(tmp_path / "state")
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [({"first": 1.5}, "no whole number"), ({"until": 10**9}, "no whole number"), ({"timezone": "Mars/Base"}, "Mars")],
+)
+def test_a_manifest_of_impossible_days_or_zones_is_refused(started, tmp_path, change, told) -> None:
+    started.save(tmp_path / "state")
+    path = tmp_path / "state" / "manifest.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    with pytest.raises(cl.PersistenceError, match=told):
+        cl.LogState.load(tmp_path / "state")
+
+
+def test_lines_out_of_the_order_of_their_users_are_refused(started, tmp_path) -> None:
+    folder = tmp_path / "state"
+    started.save(folder)
+    lines = pd.read_parquet(folder / "lines_000.parquet").iloc[::-1]
+    lines.to_parquet(folder / "lines_000.parquet", index=False)
+    told = json.loads((folder / "manifest.json").read_text())
+    raw = (folder / "lines_000.parquet").read_bytes()
+    told["files"]["lines_000.parquet"] = {"bytes": len(raw), "sha256": hashlib.sha256(raw).hexdigest()}
+    (folder / "manifest.json").write_text(json.dumps(told))
+    with pytest.raises(cl.PersistenceError, match="order of their users"):
+        cl.LogState.load(folder)
+
+
+def test_a_state_needs_pyarrow(started, tmp_path, monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(cl.EngineError, match=r"pip install .commlife\[parquet\]"):
+        started.save(tmp_path / "state")

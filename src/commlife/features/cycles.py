@@ -69,7 +69,7 @@ def repurchase_cycles(
 
 
 def cycles_plan(
-    log: OrderLog, as_of: int, *, min_gaps: int = 4, coverage: float = 0.8, level: str = "category"
+    log: OrderLog, as_of: int, *, min_gaps: int, coverage: float, level: str = "category"
 ) -> nw.LazyFrame[Any]:
     """The plan of :func:`repurchase_cycles`, for the rooms above."""
     _check(min_gaps, coverage, level)

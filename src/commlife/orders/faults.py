@@ -36,43 +36,34 @@ class FaultKind:
         rule: What it breaks.
         fix: What to do about it at the source.
         allowed: The policies that it may get; the first is its default.
-        of_column: True where the whole column is at fault, so that no row can be told apart.
     """
 
     name: str
     rule: str
     fix: str
     allowed: tuple[Policy, ...] = ("raise", "set_aside")
-    of_column: bool = False
 
 
 _KINDS = (
-    FaultKind(
-        "missing_column", "there is no such column", "Name a column that the frame has.", ("raise",), of_column=True
-    ),
+    FaultKind("missing_column", "there is no such column", "Name a column that the frame has.", ("raise",)),
     FaultKind(
         "not_a_timestamp",
         "integers, booleans and the like are no timestamps",
         "Convert the column to a datetime first.",
         ("raise",),
-        of_column=True,
     ),
     FaultKind(
         "not_a_number",
         "text and booleans are no amounts",
         "Convert the column to a number first.",
         ("raise",),
-        of_column=True,
     ),
-    FaultKind(
-        "not_an_id", "an id is text or a whole number", "Convert the column to text first.", ("raise",), of_column=True
-    ),
+    FaultKind("not_an_id", "an id is text or a whole number", "Convert the column to text first.", ("raise",)),
     FaultKind(
         "mixed_types",
         "one column holds values of several types",
         "Convert the column to one type first.",
         ("raise",),
-        of_column=True,
     ),
     FaultKind("null_user_id", "a line without a user belongs to nobody", "Fill the id in at the source."),
     FaultKind(
