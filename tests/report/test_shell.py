@@ -108,7 +108,7 @@ def test_what_the_machine_refuses_is_told_in_a_line(monkeypatch, orders, capsys,
 
 def test_a_caveat_is_a_line_without_code(monkeypatch, orders, capsys):
     def warn(*args, **kwargs):
-        print(warnings.formatwarning(cl.ModelWarning("few users"), cl.ModelWarning, "shell.py", 1), file=sys.stderr)
+        sys.stderr.write(warnings.formatwarning(cl.ModelWarning("few users"), cl.ModelWarning, "shell.py", 1))
         raise cl.InsufficientDataError("nobody")
 
     monkeypatch.setattr("commlife.orders.OrderLog.from_csv", warn)
