@@ -25,6 +25,7 @@ from commlife.segments.summary import SegmentSummary, summarise
 
 if TYPE_CHECKING:
     from commlife.orders import OrderLog
+    from commlife.segments.rfm import RFM
 
 __all__ = ["FittedRFM", "GroupCuts", "RFMScore"]
 
@@ -77,6 +78,7 @@ class FittedRFM(Fitted):
         cuts: The cuts of each dimension (days, orders, major units of money) over all payers.
         group_cuts: The cuts of the groups that were large enough.
         score_counts: How many users had each score, 1 to ``n_bins``, when the cuts were learned.
+        spec_json: The spec that learned them, None in a file of commlife 0.1.
         fitted_on: When and on how many users they were learned.
     """
 
@@ -90,6 +92,10 @@ class FittedRFM(Fitted):
     cuts: dict[str, tuple[float, ...]]
     group_cuts: tuple[GroupCuts, ...]
     score_counts: dict[str, tuple[int, ...]]
+    spec_json: str | None = None
+
+    # Format 1 did not keep the spec: its files load, with None.
+    format_version: ClassVar[int] = 2
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
@@ -105,7 +111,15 @@ class FittedRFM(Fitted):
                 f"the segment map has {self.segment_map.n_bins} scores, n_bins is {self.n_bins}."
                 " Give a map of as many scores."
             )
+        _ = self.spec  # a damaged one is told on loading
         return self
+
+    @property
+    def spec(self) -> RFM | None:
+        """The spec that learned the cuts; None in a file of commlife 0.1, which did not keep it."""
+        from commlife.segments.rfm import RFM
+
+        return None if self.spec_json is None else RFM.from_json(self.spec_json)
 
     def transform(self, log: OrderLog, *, as_of: Timestamp) -> Any:
         """Score every payer of a log by the frozen cuts.

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from commlife.orders import OrderLog
+    from commlife.segments.behaviour_types import BehaviourTypes
 
 __all__ = ["FittedBehaviourTypes", "Scale", "TypeShape", "named", "transformed"]
 
@@ -112,7 +113,15 @@ class FittedBehaviourTypes(Fitted):
                 "each type has a weight, a mean and a covariance over the same behaviour."
                 " Give the text that to_json() returned."
             )
+        _ = self.spec  # a damaged one is told on loading
         return self
+
+    @property
+    def spec(self) -> BehaviourTypes:
+        """The spec that learned the types."""
+        from commlife.segments.behaviour_types import BehaviourTypes
+
+        return BehaviourTypes.from_json(self.spec_json)
 
     @property
     def table(self) -> pd.DataFrame:

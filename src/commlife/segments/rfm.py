@@ -177,6 +177,7 @@ class RFM(Spec):
             cuts=overall,
             group_cuts=groups,
             score_counts=counts,
+            spec_json=self.to_json(),
             fitted_on=FittedOn(as_of=day_text(day), rows=n_users, users=n_users, version=library_version()),
         )
 

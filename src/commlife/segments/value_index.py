@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 import narwhals.stable.v2 as nw
 import numpy as np
@@ -93,6 +93,7 @@ class ValueIndex(Spec):
             method=self.method,
             loadings=dict(zip(SCORES, vector.tolist(), strict=True)),
             explained=explained,
+            spec=self,
             fitted_on=rfm.fitted_on,
         )
 
@@ -105,12 +106,17 @@ class FittedValueIndex(Fitted):
         method: How the loadings were found.
         loadings: Weight of each score, a vector of length 1.
         explained: Share of the scores' variance that the index keeps.
+        spec: The spec that found them, None in a file of commlife 0.1.
     """
 
     rfm: FittedRFM
     method: Literal["weighted", "pca"]
     loadings: dict[str, float]
     explained: float
+    spec: ValueIndex | None = None
+
+    # Format 1 did not keep the spec: its files load, with None.
+    format_version: ClassVar[int] = 2
 
     def transform(self, log: OrderLog, *, as_of: Timestamp) -> Any:
         """The index of every payer.
