@@ -140,6 +140,7 @@ if TYPE_CHECKING:
     from commlife.report import WeeklyReport as WeeklyReport
     from commlife.report import user_table as user_table
     from commlife.report import weekly_report as weekly_report
+    from commlife.report import write_user_table as write_user_table
     from commlife.segments import RFM as RFM
     from commlife.segments import BehaviourTypes as BehaviourTypes
     from commlife.segments import FittedBehaviourTypes as FittedBehaviourTypes
@@ -386,6 +387,7 @@ _HOMES = {
         "WeeklyReport",
         "user_table",
         "weekly_report",
+        "write_user_table",
     ),
 }
 _ROOMS = ("datasets",)

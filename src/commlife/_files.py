@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from commlife.errors import ConfigError, PersistenceError
 
-__all__ = ["file_to_write", "not_written", "write_whole"]
+__all__ = ["file_to_write", "filled_beside", "not_written", "write_whole"]
 
 
 def file_to_write(path: str | Path, *, name: str = "path") -> Path:
@@ -33,6 +35,28 @@ def not_written(target: Path, error: OSError) -> str:
         f"{str(target)!r} cannot be written: {error.strerror or error}. What stood there before is unchanged. "
         "Make room, or give a folder that this process may write to."
     )
+
+
+@contextmanager
+def filled_beside(target: Path) -> Iterator[Path]:
+    """A file beside the target to be filled; at the end it takes the target's place, or goes where something failed.
+
+    Raises:
+        PersistenceError: If it cannot be written; what stood there before still stands.
+    """
+    made: Path | None = None
+    try:
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+        made = Path(name)
+        os.close(handle)
+        yield made
+        made.chmod(0o644)
+        made.replace(target)
+    except OSError as error:
+        raise PersistenceError(not_written(target, error)) from error
+    finally:
+        if made is not None:
+            made.unlink(missing_ok=True)
 
 
 def write_whole(target: Path, content: bytes) -> None:

@@ -52,6 +52,7 @@ def writers(folder: Path) -> dict[str, Callable[[], Any]]:
         "state": lambda: state.save(folder / "state"),
         "model": lambda: model.save(folder / "model"),
         "page.html": lambda: cl.weekly_report(log, as_of=every_kind.AS_OF, path=folder / "page.html"),
+        "users.parquet": lambda: cl.write_user_table(log, folder / "users.parquet", as_of=every_kind.AS_OF),
         "command": lambda: _command(asked),
     }
 

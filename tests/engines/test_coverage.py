@@ -12,6 +12,7 @@ SUITE = Path(__file__).parent
 #: Asked in tests of their own, for a reason.
 ELSEWHERE = {
     "weekly_report": "a page made of user_table and what stands beside it here",
+    "write_user_table": "tests/report/test_parts.py: the rows of user_table, from each engine",
     "lever_drivers": "the panel and a model on it; both are here",
     "to_shap": "contributions of the feature table that is here",
     "plot_drill": "a figure of drill",

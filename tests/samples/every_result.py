@@ -30,6 +30,7 @@ _NO_FRAMES = {
     "make_community", "standard_map", "plot_contrast", "plot_heat", "plot_fairness", "plot_frontier", "adjust_pvalues",
     "assign", "auuc", "hash_share", "minimum_detectable_effect", "power", "qini", "sample_size", "shrink", "apportion",
     "parse_threshold", "refund_due", "to_csv", "profile_log_likelihood", "weekly_report",
+    "write_user_table",
 }  # fmt: skip
 
 

@@ -252,9 +252,42 @@ OF_COMMUNITIES = ("c_active", "c_before", "c_new", "c_base", "c_silent")
 
 def _from_community(log: OrderLog, users: Plan, day: int) -> Plan:
     """The health of each user's own community (that of the first order), from orders before the day alone."""
+    everybody = log._everybody
+    if everybody is not log:
+        health = everybody._remembered(("health", day), lambda: _engine.settle(_health(everybody, day)), most=2)
+        own = own_attributes(log, day, "community")
+        return own.select("user_id", nw.col("community").alias("own_community")).join(
+            health, on="own_community", how="left"
+        )
+    # Settled, since it is counted and then joined with its own counts: DuckDB would join all users of a community with
+    # each other before it groups them.
+    whole = _engine.settle(_with_own(log, users, day))
+    return whole.select("user_id", "own_community").join(_counted(whole, day), on="own_community", how="left")
+
+
+def _health(log: OrderLog, day: int) -> Plan:
+    """One row a community, without a row a user that outlives the plan."""
+    counting = _orders(log, day).filter(nw.col("counts"))
+    age = day - nw.col("day")
+    flagged = counting.with_columns(
+        _flag((age > 28) & (age <= 56), "n_before"), _flag((age > 28) & (age <= 84), "n_base")
+    )
+    lives = flagged.group_by("user_id").agg(
+        nw.col("day").min().alias("first"),
+        nw.col("day").max().alias("last"),
+        nw.col("n_before").sum(),
+        nw.col("n_base").sum(),
+    )
+    return _counted(_with_own(log, lives, day), day)
+
+
+def _with_own(log: OrderLog, users: Plan, day: int) -> Plan:
     own = own_attributes(log, day, "community").with_columns(nw.col("community").alias("own_community"))
     lives = users.select("user_id", "first", "last", "n_before", "n_base")
-    whole = own.select("user_id", "own_community").join(lives, on="user_id", how="inner")
+    return own.select("user_id", "own_community").join(lives, on="user_id", how="inner")
+
+
+def _counted(whole: Plan, day: int) -> Plan:
     base = nw.col("n_base") > 0
     flagged = whole.with_columns(
         _flag(nw.col("last") >= day - 28, "c_active"),
@@ -263,5 +296,4 @@ def _from_community(log: OrderLog, users: Plan, day: int) -> Plan:
         _flag(base, "c_base"),
         _flag(base & (nw.col("last") < day - 28), "c_silent"),
     )
-    health = flagged.group_by("own_community").agg(*(nw.col(name).sum() for name in OF_COMMUNITIES))
-    return whole.select("user_id", "own_community").join(health, on="own_community", how="left")
+    return flagged.group_by("own_community").agg(*(nw.col(name).sum() for name in OF_COMMUNITIES))

@@ -46,9 +46,9 @@ def sample_of_users(log: OrderLog, most: int | None, *, as_of: Timestamp) -> tup
     return log._derived(_lines_of(log, chosen), columns=log.columns, set_aside=(), audit=None), len(users) / len(chosen)
 
 
-def _piece(values: Any, place: int) -> np.ndarray[Any, np.dtype[np.float64]]:
+def _piece(values: Any, place: int) -> np.ndarray[Any, np.dtype[np.float32]]:
     """24 bits of each whole number."""
-    return ((values.to_numpy(dtype=np.int64) >> (24 * place)) % _EXACT).astype(np.float64)
+    return ((values.to_numpy(dtype=np.int64) >> (24 * place)) % _EXACT).astype(np.float32)
 
 
 def _lines_of(log: OrderLog, users: Any) -> nw.LazyFrame[Any]:
@@ -56,4 +56,6 @@ def _lines_of(log: OrderLog, users: Any) -> nw.LazyFrame[Any]:
     if lines.implementation is nw.Implementation.PANDAS:
         native = nw.to_native(lines)
         return nw.from_native(native[native["user_id"].isin(users["user_id"])].reset_index(drop=True)).lazy()
-    return lines.join(_engine.lazy_like(users, lines, types={"user_id": "user_id"}), on="user_id", how="semi")
+    drawn = lines.join(_engine.lazy_like(users, lines, types={"user_id": "user_id"}), on="user_id", how="semi")
+    # Every snapshot reads them several times: the whole log is read once.
+    return _engine.settle(drawn)

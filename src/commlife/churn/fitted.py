@@ -284,17 +284,20 @@ class FittedSilenceModel:
         """
         snapshot = self._snapshot(log, as_of, None)
         X = snapshot.features[list(self.forest.names)].to_numpy()
-        p, said = [np.empty(0)], [np.empty((0, k), dtype=object)]
+        p: list[Array] = [np.empty(0)]
+        said: list[list[Any]] = [[] for _ in range(k)]
         for start in watched(range(0, len(X), _TOLD_AT_ONCE), "reasons"):
             told = self._reasons(X[start : start + _TOLD_AT_ONCE], min(among, len(self.groups)), exact=False)
             up, there = pushing(told, k)
             words = sentences(up, self.features, self.reference.typical, lang)
             words[~there] = None
-            said.append(words)
             p.append(told.p)
+            for rank, column in enumerate(said):
+                column.append(pd.Series(words[:, rank], dtype="str"))
         table = pd.DataFrame({"user_id": snapshot.users, "p_silent": np.concatenate(p)})
-        whole = np.concatenate(said)
-        return table.assign(**{f"reason_{j + 1}": pd.array(whole[:, j], dtype="str") for j in range(k)})
+        for rank, column in enumerate(said):
+            table[f"reason_{rank + 1}"] = pd.concat(column, ignore_index=True) if column else pd.Series(dtype="str")
+        return table
 
     def explain_one(
         self, features: Mapping[str, float | None], *, lang: str = "en", mode: str = "fast"

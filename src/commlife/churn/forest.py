@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from commlife.churn._contributions import Tabled
 from commlife.churn._progress import watched
 from commlife.errors import EngineError, PersistenceError
 
@@ -41,7 +43,9 @@ class Forest:
 
     def margin(self, features: pd.DataFrame | Array) -> Array:
         """Log-odds before calibration."""
-        X = self._matrix(features)
+        return self._margin(self._matrix(features))
+
+    def _margin(self, X: np.ndarray[Any, Any]) -> Array:
         parts = [
             self._predict(self._data(X[start : start + _CHUNK]), output_margin=True)
             for start in watched(self._starts(X), "forecasts")
@@ -51,23 +55,27 @@ class Forest:
     def contributions(self, features: pd.DataFrame | Array) -> tuple[Array, float, Array]:
         """Exact Shapley contributions of each feature to the margin (Lundberg et al. 2020), their base, the margin.
 
+        Trees of up to seven splits are looked up in tables of their answers; larger ones are explained by XGBoost.
+
         Raises:
             EngineError: If base and contributions do not add up to the margin.
         """
         X = self._matrix(features)
         if not len(X):
             return np.empty((0, len(self.names))), 0.0, np.empty(0)
-        starts = range(0, len(X), _EXPLAINED)
-        told = [self._explain(X[start : start + _EXPLAINED]) for start in watched(starts, "contributions")]
-        whole = np.concatenate([contributions for contributions, _ in told])
-        margin = np.concatenate([margins for _, margins in told])
-        off = np.abs(whole.sum(axis=1) - margin) / (1.0 + np.abs(margin))
+        whole = np.empty((len(X), len(self.names)))
+        for start in watched(range(0, len(X), _EXPLAINED), "contributions"):
+            rows = slice(start, start + _EXPLAINED)
+            whole[rows] = self._explain(X[rows])
+        margin = self._margin(X)
+        base = self._base
+        off = np.abs(base + whole.sum(axis=1) - margin) / (1.0 + np.abs(margin))
         if off.max() > _ADDITIVE:
             raise EngineError(
                 f"contributions miss the margin by {off.max():.2g}: this version of xgboost explains other trees than "
                 "it predicts with. Use xgboost 2.1 or later."
             )
-        return whole[:, :-1], float(whole[0, -1]), margin
+        return whole, base, margin
 
     def importance(self, features: pd.DataFrame | Array) -> Array:
         """Mean absolute contribution of each feature, in log-odds."""
@@ -110,9 +118,21 @@ class Forest:
         values = features if isinstance(features, np.ndarray) else features[list(self.names)].to_numpy()
         return np.ascontiguousarray(values, dtype=np.float32)
 
-    def _explain(self, X: np.ndarray[Any, Any]) -> tuple[Array, Array]:
-        data = self._data(X)
-        return self._predict(data, pred_contribs=True), self._predict(data, output_margin=True)
+    @cached_property
+    def _tabled(self) -> Tabled | None:
+        """The answers of the trees, None where trees are too large for tables of them."""
+        return Tabled.of(self.booster, self.rounds)
+
+    @cached_property
+    def _base(self) -> float:
+        """The margin at which contributions start: the same for every row, so one row without values tells it."""
+        nobody = np.full((1, len(self.names)), np.nan, dtype=np.float32)
+        return float(self._predict(self._data(nobody), pred_contribs=True)[0, -1])
+
+    def _explain(self, X: np.ndarray[Any, Any]) -> Array:
+        if self._tabled is not None:
+            return self._tabled.contributions(X)
+        return self._predict(self._data(X), pred_contribs=True)[:, :-1]
 
     def _data(self, X: np.ndarray[Any, Any]) -> Any:
         import xgboost

@@ -128,9 +128,15 @@ class SilenceModel(Spec):
             ConfigError: If a host feature carries later information, or a snapshot told by day is immature.
         """
         need_log(log, "SilenceModel.fit")
+        return self._fit(log, as_of=as_of, host=host, threads=self.n_jobs)
+
+    def _fit(
+        self, log: OrderLog, *, as_of: Timestamp, host: HostFeatures | None = None, threads: int
+    ) -> FittedSilenceModel:
+        """As :meth:`fit`, with so many forests growing side by side; their number changes nothing but the time."""
         sample, stands_for = sample_of_users(log, self.max_users, as_of=as_of)
         panel = self.panel._build(sample, as_of=as_of, host=host, stands_for=stands_for)
-        fitted = self.fit_panel(panel, log=sample)
+        fitted = self._fit_panel(panel, log=sample, threads=threads)
         return fitted if stands_for == 1 else replace(fitted, reference=fitted.reference.standing_for(stands_for))
 
     def fit_panel(self, panel: Panel, *, log: OrderLog | None = None) -> FittedSilenceModel:
@@ -144,6 +150,9 @@ class SilenceModel(Spec):
             ConfigError: If the panel was made with other settings, or its rows were dealt to roles anew.
             InsufficientDataError: If too few users fell silent or stayed.
         """
+        return self._fit_panel(panel, log=log, threads=self.n_jobs)
+
+    def _fit_panel(self, panel: Panel, *, log: OrderLog | None, threads: int) -> FittedSilenceModel:
         if panel.spec != self.panel:
             raise ConfigError(
                 f"SilenceModel.fit_panel: the panel was made by {panel.spec!r}, this model needs {self.panel!r}."
@@ -156,10 +165,10 @@ class SilenceModel(Spec):
         _require_both((test,), "be judged on")
         names = _varying(known)
         rows = learning.stack(known, names)
-        learned = learning.learn(rows, self, seed=self.seed)
+        learned = learning.learn(rows, self, seed=self.seed, threads=threads)
         calibration, forest = learned.calibration, learned.forest
         evaluation = self._evaluate(forest, calibration, fits, calibrating, test, log)
-        committee, scale = learning.refits(rows, self)
+        committee, scale = learning.refits(rows, self, threads=threads)
         groups = correlation_groups(rows.table)
         reference = _reference(now, forest, calibration)
         features = tuple(feature for feature in panel.features if feature.name in names)

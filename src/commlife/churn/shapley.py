@@ -10,7 +10,7 @@ import numpy as np
 
 from commlife.churn._progress import watched
 
-__all__ = ["MOST_PLAYERS", "probability_shapley"]
+__all__ = ["MOST_PLAYERS", "probability_shapley", "shapley_shares"]
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 Forecast = Callable[[Array], Array]
@@ -61,10 +61,10 @@ def probability_shapley(
         mixed = np.where(own[:, :, None, :], values[rows][:, None, None, :], background[None, None, :, :])
         told = forecast(mixed.reshape(-1, values.shape[1]))
         worth[rows, 1:-1] = told.reshape(mixed.shape[:3]).mean(axis=2)
-    return worth @ _shares(size), base
+    return worth @ shapley_shares(size), base
 
 
-def _shares(size: int) -> Array:
+def shapley_shares(size: int) -> Array:
     """How much each coalition's worth counts for each player, ``(2 ** size, size)``."""
     coalition = np.arange(2**size)
     count = np.array([int(c).bit_count() for c in coalition])

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import narwhals.stable.v2 as nw
 
+from commlife import _engine
+
 if TYPE_CHECKING:
     from commlife.orders import OrderLog
 
@@ -73,6 +75,23 @@ def priced_lines(log: OrderLog, as_of: int) -> nw.LazyFrame[Any]:
     the host gives no quantity, of all lines where she gives no category. Prices are those before discounts where the
     host gives them: what somebody chooses is told apart from what she got it for.
     """
+    lines = _with_units(log, as_of)
+    everybody = log._everybody
+    if everybody is log:
+        sums = _usual(lines)
+    else:
+        sums = everybody._remembered(
+            ("usual", as_of), lambda: _engine.settle(_usual(_with_units(everybody, as_of))), most=2
+        )
+    by_category = log.has("category")
+    priced = lines.join(sums, on="category", how="inner") if by_category else lines.join(sums, how="cross")
+    rate = nw.col("sum").cast(nw.Float64) / nw.col("of").cast(nw.Float64)
+    usual = (rate * nw.col("units").cast(nw.Float64)).round().cast(nw.Int64)
+    return priced.with_columns(usual.alias("usual")).select("user_id", "day", "paid", "usual")
+
+
+def _with_units(log: OrderLog, as_of: int) -> nw.LazyFrame[Any]:
+    """One row a line with money: user_id, day, paid, units (thousandths), and its category where the host gives it."""
     money = "list_minor" if log.has("list_amount") else "minor"
     wanted = ["user_id", "day", "minor"]
     wanted += [money] if money != "minor" else []
@@ -91,15 +110,16 @@ def priced_lines(log: OrderLog, as_of: int) -> nw.LazyFrame[Any]:
     lines = lines.with_columns(price.cast(nw.Int64).alias("paid"), units.cast(nw.Int64).alias("units"))
     columns = ["user_id", "day", "paid", "units"]
     if log.has("category"):
-        lines = lines.filter(~nw.col("category").is_null()).select(*columns, "category")
-        sums = lines.group_by("category").agg(nw.col("paid").sum().alias("sum"), nw.col("units").sum().alias("of"))
-        priced = lines.join(sums, on="category", how="inner")
-    else:
-        sums = lines.select(nw.col("paid").sum().alias("sum"), nw.col("units").sum().alias("of"))
-        priced = lines.select(*columns).join(sums, how="cross")
-    rate = nw.col("sum").cast(nw.Float64) / nw.col("of").cast(nw.Float64)
-    usual = (rate * nw.col("units").cast(nw.Float64)).round().cast(nw.Int64)
-    return priced.with_columns(usual.alias("usual")).select("user_id", "day", "paid", "usual")
+        return lines.filter(~nw.col("category").is_null()).select(*columns, "category")
+    return lines.select(*columns)
+
+
+def _usual(lines: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+    """What was paid for how many units, by category where there are some."""
+    sums = (nw.col("paid").sum().alias("sum"), nw.col("units").sum().alias("of"))
+    if "category" in lines.collect_schema().names():
+        return lines.group_by("category").agg(*sums)
+    return lines.select(*sums)
 
 
 def price_band(log: OrderLog, as_of: int) -> nw.LazyFrame[Any]:

@@ -73,6 +73,7 @@ class OrderLog:
         self._refunds = kept.refunds
         self._is_plain = kept.is_plain
         self._rereads = False
+        self._part_of: Self | None = None
         self.columns: tuple[str, ...] = columns
         self.keep: tuple[str, ...] = keep
         self.timezone: str = timezone
@@ -437,6 +438,27 @@ class OrderLog:
             whole=self.whole,
             pandas_types=self._pandas_types,
         )
+
+    def _of_users(self, low: Any, high: Any) -> Self:
+        """The part of the log with users from ``low`` to below ``high`` (None: no bound), its lines held.
+
+        What is counted over all users (what a category usually costs, the health of a community) is still told by the
+        whole: an answer about a user is the same from the part as from the whole.
+        """
+        lines, user = self._frame, nw.col("user_id")
+        if low is not None:
+            lines = lines.filter(user >= low)
+        if high is not None:
+            lines = lines.filter(user < high)
+        part = self._derived(_engine.settle(lines), columns=self.columns, set_aside=(), audit=None)
+        part._part_of = self
+        part._rereads = True
+        return part
+
+    @property
+    def _everybody(self) -> Self:
+        """The log with all users, of which this one may be a part."""
+        return self if self._part_of is None else self._part_of
 
     def _all_orders(self, attributes: tuple[str, ...]) -> nw.LazyFrame[Any]:
         """The orders of the whole log, from which those of an earlier day are told."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +9,8 @@ import narwhals.stable.v2 as nw
 
 from commlife import _engine
 from commlife._engine.frames import KINDS
-from commlife._files import file_to_write, not_written
-from commlife.errors import EngineError, PersistenceError
+from commlife._files import file_to_write, filled_beside
+from commlife.errors import EngineError
 
 __all__ = ["write_parquet"]
 
@@ -49,19 +47,8 @@ def write_parquet(frame: Any, path: str | Path) -> Path:
     if kind in {nw.Implementation.DASK, nw.Implementation.PYSPARK}:
         way = "frame.to_parquet(folder)" if kind is nw.Implementation.DASK else "frame.write.parquet(folder)"
         raise EngineError(f"write_parquet writes one file; a {KINDS[kind]} frame writes a folder of them. Use {way}.")
-    try:
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    except OSError as error:
-        raise PersistenceError(not_written(target, error)) from error
-    os.close(handle)
-    try:
-        _write(native, kind, name)
-        Path(name).chmod(0o644)
-        Path(name).replace(target)
-    except OSError as error:
-        raise PersistenceError(not_written(target, error)) from error
-    finally:
-        Path(name).unlink(missing_ok=True)
+    with filled_beside(target) as beside:
+        _write(native, kind, str(beside))
     return target
 
 

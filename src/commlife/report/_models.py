@@ -10,6 +10,7 @@ from commlife.coupons import Coupon, Policy
 from commlife.errors import CommlifeWarning, ConfigError, InsufficientDataError
 from commlife.features.users import early_users
 from commlife.orders.calendar import Duration, Timestamp, day_number, day_text
+from commlife.segments.lifecycle import Lifecycle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -41,7 +42,7 @@ class Models:
     Attributes:
         as_of: The local business day, as a number.
         rfm: Scores and segments.
-        lifecycle: States and flows by week.
+        lifecycle: States and flows by week; the spec alone where users are followed part by part.
         silence: The silence model, None where the log is too short for one.
         purchases: BG/NBD, None where it could not be fitted.
         policy: Who gets which coupon.
@@ -50,11 +51,17 @@ class Models:
 
     as_of: int
     rfm: FittedRFM
-    lifecycle: FittedLifecycle
+    lifecycle: FittedLifecycle | Lifecycle
     silence: FittedSilenceModel | None
     purchases: FittedBetaGeo | None
     policy: Policy
     notes: tuple[str, ...]
+
+    @property
+    def followed(self) -> FittedLifecycle:
+        """The lifecycle of all users, for sections that show stocks and flows."""
+        assert not isinstance(self.lifecycle, Lifecycle)  # noqa: S101  (pages ask for it whole)
+        return self.lifecycle
 
 
 def fit_missing(
@@ -67,6 +74,7 @@ def fit_missing(
     offers: Policy | Sequence[Coupon] | None,
     lang: Language,
     drivers: bool = True,
+    by_parts: bool = False,
 ) -> Models:
     """Fit what was not given, with the defaults of each spec, and note it.
 
@@ -81,9 +89,11 @@ def fit_missing(
         offers: As given.
         lang: Language of the notes.
         drivers: Whether drivers of silence will be shown: without them no refits for their intervals are made.
+        by_parts: Whether users are followed part by part later: then no lifecycle of all of them is made here.
     """
     from commlife.churn import SilenceModel
-    from commlife.segments import RFM, Lifecycle
+    from commlife.churn.learning import usable_cores
+    from commlife.segments import RFM
     from commlife.value import BetaGeo
 
     day = day_number(as_of)
@@ -99,10 +109,10 @@ def fit_missing(
             f"RFM was fitted here: 5 bins, quantiles of payers at {today}.",
             f"RFM 在此拟合：5 档，按 {today} 付费用户分位数。",
         )
+    washout = None if lifecycle is not None or early_users(log, day) is None else WASHOUT
+    states = Lifecycle(washout=washout, lang=lang)
     if lifecycle is None:
-        washout = None if early_users(log, day) is None else WASHOUT
-        states = Lifecycle(washout=washout, lang=lang)
-        lifecycle = _noted(lambda: states.fit(log, as_of=today), note)
+        lifecycle = None if by_parts else _noted(lambda: states.fit(log, as_of=today), note)
         told = (
             (
                 f"; users first seen in the first {washout.days} days exist already",
@@ -118,7 +128,7 @@ def fit_missing(
     if silence is None:
         try:
             spec = SilenceModel(max_users=MOST_LEARNED, **({} if drivers else {"refits": 0}))
-            silence = _noted(lambda: spec.fit(log, as_of=today), note)
+            silence = _noted(lambda: spec._fit(log, as_of=today, threads=usable_cores()), note)
             note(
                 "The silence model was fitted here: no order in 28 days, users active within 56 days. "
                 f"{silence.verdict}",
@@ -142,7 +152,7 @@ def fit_missing(
     except InsufficientDataError as error:
         note(f"There is no BG/NBD model: {error}", f"无 BG/NBD 模型：{error}")
     policy = _policy(offers, log, day, note)
-    return Models(day, rfm, lifecycle, silence, purchases, policy, tuple(notes))
+    return Models(day, rfm, states if lifecycle is None else lifecycle, silence, purchases, policy, tuple(notes))
 
 
 def _noted(fit: Callable[[], T], note: Callable[[str, str], None]) -> T:

@@ -48,7 +48,7 @@ def _numbers(page: Page) -> Section:
     told = [name for name in ways if not METRICS[name].lacks(log)]
     table = business_metrics(
         log, as_of=page.today, period="7D", last=WEEKS_SHOWN, metrics=told, n_boot=0,
-        washout=page.models.lifecycle.spec.washout,
+        washout=page.models.followed.spec.washout,
     ).to_frame()  # fmt: skip
     tiles = tuple(
         _tile(page, name, table[name].to_numpy(), *ways[name])
@@ -83,8 +83,8 @@ def _tile(page: Page, name: str, values: np.ndarray[Any, Any], write: Callable[[
 
 def _lifecycle(page: Page) -> Section:
     """Stocks and flows week by week."""
-    flows = page.models.lifecycle.growth
-    counts = page.models.lifecycle.wide()
+    flows = page.models.followed.growth
+    counts = page.models.followed.wide()
     recent = flows.tail(26).reset_index(drop=True)
     ticks = [f"{pd.Timestamp(day):%m-%d}" for day in recent["period"]]
     columns = {state: "retained" if state == "active" else state for state in BASE}
@@ -106,7 +106,7 @@ def _lifecycle(page: Page) -> Section:
 def _weekly_cohorts(page: Page, *, by: str | None) -> Any:
     from commlife.cohorts import cohort_table
 
-    return cohort_table(page.log, as_of=page.today, period="7D", by=by, washout=page.models.lifecycle.spec.washout)
+    return cohort_table(page.log, as_of=page.today, period="7D", by=by, washout=page.models.followed.spec.washout)
 
 
 def _retention(page: Page) -> Section:

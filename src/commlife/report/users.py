@@ -10,12 +10,15 @@ import pandas as pd
 
 from commlife import _engine
 from commlife._text import Language, check_language, label
+from commlife.coupons import CrossCategory
+from commlife.errors import InsufficientDataError
 from commlife.features import purchase_summary
 from commlife.features.tastes import bought_categories, favourite_category, price_band
 from commlife.features.users import own_attributes
 from commlife.orders.calendar import Timestamp, day_text, days_to_datetime64
 from commlife.orders.log import need_log
 from commlife.report._models import VALUE_HORIZON, Models, fit_missing
+from commlife.segments.lifecycle import Lifecycle
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,10 +28,14 @@ if TYPE_CHECKING:
     from commlife.orders import OrderLog
     from commlife.segments import FittedLifecycle, FittedRFM
 
-__all__ = ["build", "user_table"]
+__all__ = [
+    "COUNTS", "aside_rows", "before_coupons", "build", "finished", "for_policy", "user_table", "with_coupons",
+]  # fmt: skip
 
 #: Reasons of cleaning rules that take a user out whole, and the segment that she gets.
 SET_ASIDE_SEGMENTS = {"proxy_buyer": "proxy_buyer", "excluded_category": "service_buyer"}
+#: Columns of whole numbers, null for users who were set aside.
+COUNTS = ("r_score", "f_score", "m_score", "x", "t_x", "T", "recency_days", "frequency")
 #: Reasons shown, and how many are looked through for those that push the risk up.
 REASONS, REASONS_ASKED = 3, 12
 
@@ -98,6 +105,14 @@ def user_table(
 
 def build(log: OrderLog, models: Models, *, budget: float | None, lang: Language) -> tuple[pd.DataFrame, CouponPlan]:
     """The table as pandas, and the coupon plan inside it."""
+    table = before_coupons(log, models, lang=lang)
+    plan = models.policy.plan(for_policy(table, log, models), budget=budget, lang=lang)
+    table = with_coupons(table, plan.users.set_index("user_id"))
+    return finished(table, aside_rows(log), log, models, lang=lang), plan
+
+
+def before_coupons(log: OrderLog, models: Models, *, lang: Language) -> pd.DataFrame:
+    """Everything but the coupons, of every payer of the log."""
     day, today = models.as_of, day_text(models.as_of)
     table = _collected(purchase_summary(log, as_of=today))
     table = table.merge(_collected(models.rfm.transform(log, as_of=today)), on="user_id", how="left", validate="1:1")
@@ -107,24 +122,49 @@ def build(log: OrderLog, models: Models, *, budget: float | None, lang: Language
     if log.has("community"):
         own = _collected(own_attributes(log, day, "community"))
         table.insert(1, "community", table[["user_id"]].merge(own, on="user_id", how="left")["community"])
-    states = _collected(models.lifecycle.states)
-    table = table.merge(states[["user_id", "state", "since", "next_action"]], on="user_id", how="left", validate="1:1")
+    table = table.merge(_states(log, table, models), on="user_id", how="left", validate="1:1")
     state_action = table.pop("next_action")
     for plan_of_tastes in ([favourite_category] if log.has("category") else []) + [price_band]:
         table = table.merge(_collected(plan_of_tastes(log, day)), on="user_id", how="left", validate="1:1")
     table = _with_future(table, models, day)
     table = _with_silence(table, log, models, lang)
-    plan = models.policy.plan(_for_policy(table, log, day), budget=budget, lang=lang)
-    given = plan.users.set_index("user_id").loc[table["user_id"]].reset_index()
+    table["next_action"] = _next_action(table, state_action, models, lang)
+    return table
+
+
+def with_coupons(table: pd.DataFrame, decided: pd.DataFrame) -> pd.DataFrame:
+    """The table with what a plan gives to each of its users; ``decided`` is the plan's users by user_id."""
+    given = decided.loc[table["user_id"]].reset_index()
+    action = table.pop("next_action")
     table["coupon_id"] = given["coupon_id"]
     table["coupon_reason"] = given["reason"].where(given["coupon_id"].notna())
     table["coupon_cost"] = given["expected_cost"]
-    table["next_action"] = _next_action(table, state_action, models, lang)
-    aside = _set_aside_users(log, table["user_id"], day, lang)
-    whole = pd.concat([table, aside], ignore_index=True) if len(aside) else table
-    for score in ("r_score", "f_score", "m_score", "x", "t_x", "T", "recency_days", "frequency"):
+    table["next_action"] = action
+    return table
+
+
+def finished(
+    table: pd.DataFrame, aside: pd.DataFrame, log: OrderLog, models: Models, *, lang: Language
+) -> pd.DataFrame:
+    """The table with the users whom cleaning rules took out whole, whole numbers as such, by user_id."""
+    users = _set_aside_users(aside, table["user_id"], models.as_of, log.currency_digits, lang)
+    whole = pd.concat([table, users], ignore_index=True) if len(users) else table
+    for score in COUNTS:
         whole[score] = whole[score].astype("Int64" if whole[score].isna().any() else "int64")
-    return whole.sort_values("user_id", ignore_index=True), plan
+    return whole.sort_values("user_id", ignore_index=True)
+
+
+def _states(log: OrderLog, table: pd.DataFrame, models: Models) -> pd.DataFrame:
+    """``user_id, state, since, next_action`` of the users of the table."""
+    columns = ["user_id", "state", "since", "next_action"]
+    if isinstance(models.lifecycle, Lifecycle):
+        try:
+            return _collected(models.lifecycle.fit(log, as_of=day_text(models.as_of)).states)[columns]
+        except InsufficientDataError:
+            # None of these users has an order in a complete period; those of other parts may.
+            empty = {"user_id": table["user_id"].head(0), "since": np.empty(0, dtype="datetime64[us]")}
+            return pd.DataFrame(empty | dict.fromkeys(("state", "next_action"), pd.Series(dtype="str")))[columns]
+    return _collected(models.lifecycle.states)[columns]
 
 
 def _collected(native: Any) -> pd.DataFrame:
@@ -159,11 +199,12 @@ def _with_silence(table: pd.DataFrame, log: OrderLog, models: Models, lang: Lang
     return table.merge(told[["user_id", *columns]], on="user_id", how="left", validate="1:1")
 
 
-def _for_policy(table: pd.DataFrame, log: OrderLog, day: int) -> pd.DataFrame:
+def for_policy(table: pd.DataFrame, log: OrderLog, models: Models) -> pd.DataFrame:
+    """What the rules of the policy read of each user."""
     wanted = ["user_id", "state", "segment", "frequency", "recency_days", "monetary", "p_silent", "favourite_category"]
     users = table[[name for name in wanted if name in table.columns]].copy()
-    if log.has("category"):
-        bought = _collected(bought_categories(log, day))
+    if log.has("category") and any(isinstance(rule, CrossCategory) for rule in models.policy.rules):
+        bought = _collected(bought_categories(log, models.as_of))
         users = users.merge(_joined_categories(bought), on="user_id", how="left")
     users["tenure_days"] = table["T"].to_numpy() + 1
     return users
@@ -192,10 +233,14 @@ def _next_action(table: pd.DataFrame, of_state: pd.Series[Any], models: Models, 
     return of_state.where(away & of_state.notna(), of_segment)
 
 
-def _set_aside_users(log: OrderLog, kept: pd.Series[Any], day: int, lang: Language) -> pd.DataFrame:
-    """Users whom a cleaning rule took out whole: who they are, how often they order, for how much."""
+def aside_rows(log: OrderLog) -> pd.DataFrame:
+    """Rows of users whom a cleaning rule took out whole."""
     aside = _collected(log.set_aside) if len(log.audit) else pd.DataFrame({"reason": []})
-    aside = aside[aside["reason"].isin(list(SET_ASIDE_SEGMENTS))]
+    return aside[aside["reason"].isin(list(SET_ASIDE_SEGMENTS))]
+
+
+def _set_aside_users(aside: pd.DataFrame, kept: pd.Series[Any], day: int, digits: int, lang: Language) -> pd.DataFrame:
+    """Users whom a cleaning rule took out whole: who they are, how often they order, for how much."""
     if aside.empty:
         return pd.DataFrame()
     times = pd.to_datetime(aside["ordered_at"])
@@ -211,7 +256,7 @@ def _set_aside_users(log: OrderLog, kept: pd.Series[Any], day: int, lang: Langua
     ).reset_index()  # fmt: skip
     table["first_day"] = table["first_day"].dt.floor("D")
     table["last_day"] = table["last_day"].dt.floor("D")
-    table["monetary"] = table["monetary"].round(log.currency_digits)
+    table["monetary"] = table["monetary"].round(digits)
     table["recency_days"] = (pd.Timestamp(day_text(day)) - table["last_day"]).dt.days
     table["segment"] = table.pop("reason").map(SET_ASIDE_SEGMENTS)
     words = {
