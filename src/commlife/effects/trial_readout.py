@@ -28,7 +28,7 @@ from commlife.orders.calendar import Duration, Timestamp, complete_until, day_nu
 from commlife.orders.log import need_log
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
@@ -254,24 +254,9 @@ def readout(
         raise ConfigError(
             f"readout: column {user_id!r} names each user once; some stand twice or are null. Keep one row of each."
         )
-    arms, code = label_column(data, arm, "readout")
-    place_of(control, arms, "readout: control")
-    sizes = np.bincount(code, minlength=len(arms))
-    if len(arms) < 2 or sizes.min() < LEAST:
-        raise InsufficientDataError(
-            f"readout needs a control and a treatment of at least {LEAST} users each; "
-            f"seen {dict(zip(arms, sizes.tolist(), strict=True))}."
-        )
+    arms, code = _checked_arms(data, arm, control)
     facts = trial_facts(log, ids, span, coupons=coupons, redemptions=redemptions, margin=margin)
-    away = Duration(silent_after).days
-    facts["cost"] = facts["redemption_cost"] + per_contact * (code != arms.index(control))
-    facts["payers"] = (facts["orders"] > 0).astype(np.float64)
-    facts["payers_before"] = (facts["orders_before"] > 0).astype(np.float64)
-    facts["two_or_more"] = (facts["orders"] >= 2).astype(np.float64)
-    facts["silent"] = facts["days_away"] > away
-    facts["reactivated"] = facts["payers"]
-    if "margin" in facts:
-        facts["net_gain"] = facts["margin"] - facts["cost"]
+    facts = _with_outcomes(facts, silent_after, contact_cost=per_contact * (code != arms.index(control)))
     facts = facts.assign(arm=code).reset_index(drop=True)
     facts["cluster"] = label_column(data, cluster, "readout")[1] if cluster else np.arange(len(facts))
     checks = pd.DataFrame({"check": pd.Series(dtype=object), "pvalue": pd.Series(dtype=np.float64)})
@@ -283,19 +268,10 @@ def readout(
         method = Adjusted(level, pd.DataFrame(matrix, columns=[f"given: {name}" for name in labels]), cluster, seed)
     effects: list[dict[str, Any]] = []
     money: list[dict[str, Any]] = []
-    for column, group_name, rows in _parts(log, data, ids, by, span.start):
-        part = facts[rows]
-        for index, label in enumerate(arms):
-            if label == control:
-                continue
-            pair = part[(part["arm"] == index) | (part["arm"] == arms.index(control))]
-            pair = pair.assign(treated=(pair["arm"] == index).astype(np.int64))
-            if min(pair["treated"].sum(), (1 - pair["treated"]).sum()) < LEAST:
-                continue
-            where = {"arm": label, "by": column, "level": group_name}
-            found = [where | row for row in method.effects(pair)]
-            effects += found
-            money.append(where | method.money(pair, {row["metric"]: row for row in found}))
+    for where, pair in _pairs(facts, _parts(log, data, ids, by, span.start), arms, control):
+        found = [where | row for row in method.effects(pair)]
+        effects += found
+        money.append(where | method.money(pair, {row["metric"]: row for row in found}))
     return Readout(
         effects=_with_qvalues(pd.DataFrame(effects)),
         money=pd.DataFrame(money),
@@ -322,6 +298,50 @@ def _checked_window(log: OrderLog, as_of: Timestamp, start: Timestamp, window: s
             "what is not yet known is not zero. Use a shorter window, or wait."
         )
     return span
+
+
+def _checked_arms(data: Any, arm: str, control: Any) -> tuple[list[Any], NDArray[np.intp]]:
+    """The arms, and each user's place among them; refused where there is nothing to compare."""
+    arms, code = label_column(data, arm, "readout")
+    place_of(control, arms, "readout: control")
+    sizes = np.bincount(code, minlength=len(arms))
+    if len(arms) < 2 or sizes.min() < LEAST:
+        raise InsufficientDataError(
+            f"readout needs a control and a treatment of at least {LEAST} users each; "
+            f"seen {dict(zip(arms, sizes.tolist(), strict=True))}."
+        )
+    return arms, code
+
+
+def _with_outcomes(facts: pd.DataFrame, silent_after: str, *, contact_cost: Any) -> pd.DataFrame:
+    """What is measured of each user, from what the log tells."""
+    told = facts.assign(
+        cost=facts["redemption_cost"] + contact_cost,
+        payers=(facts["orders"] > 0).astype(np.float64),
+        payers_before=(facts["orders_before"] > 0).astype(np.float64),
+        two_or_more=(facts["orders"] >= 2).astype(np.float64),
+        silent=facts["days_away"] > Duration(silent_after).days,
+    )
+    told["reactivated"] = told["payers"]
+    if "margin" in told:
+        told["net_gain"] = told["margin"] - told["cost"]
+    return told
+
+
+def _pairs(
+    facts: pd.DataFrame, parts: list[tuple[str | None, Any, NDArray[np.bool_]]], arms: list[Any], control: Any
+) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
+    """Each treatment with the control, in each part where both have users enough."""
+    without = arms.index(control)
+    for column, level, rows in parts:
+        part = facts[rows]
+        for index, label in enumerate(arms):
+            if index == without:
+                continue
+            pair = part[part["arm"].isin([index, without])]
+            pair = pair.assign(treated=(pair["arm"] == index).astype(np.int64))
+            if min(pair["treated"].sum(), (1 - pair["treated"]).sum()) >= LEAST:
+                yield {"arm": label, "by": column, "level": level}, pair
 
 
 def _parts(
