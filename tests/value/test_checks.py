@@ -223,7 +223,7 @@ def test_tracking_says_what_it_needs(log: OrderLog, cdnow: pd.DataFrame) -> None
     bg = BetaGeo().fit(log, as_of="1997-10-01")
     with pytest.raises(ConfigError, match="fitted on a summary"):
         tracking_check(BetaGeo().fit(cdnow), log, as_of="1998-07-01")
-    with pytest.raises(ConfigError, match="not before the day of the fit"):
+    with pytest.raises(ConfigError, match="on or after the day of the fit"):
         tracking_check(bg, log, as_of="1997-09-01")
     with pytest.raises(ConfigError, match="takes an OrderLog"):
         tracking_check(bg, cdnow, as_of="1997-09-01")

@@ -123,7 +123,8 @@ def tracking_check(
     fit_day = day_number(fitted.fitted_on.as_of)
     if until < fit_day:
         raise ConfigError(
-            f"tracking_check: as_of is not before the day of the fit ({fitted.fitted_on.as_of}). Use an earlier one."
+            f"tracking_check: as_of lies on or after the day of the fit, {fitted.fitted_on.as_of}; "
+            f"seen {day_text(until)}. Use a later one."
         )
     summary = read_summary(log, as_of=fitted.fitted_on.as_of, extra=fitted.spec.columns, what="tracking_check")
     p, stratum = fitted._strata(summary)
