@@ -38,15 +38,49 @@ def test_chinese_is_drawn_without_boxes_or_a_warning_says_what_to_install() -> N
             pass
 
 
-def test_a_machine_without_chinese_letters_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def poor(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine whose fonts have no Chinese."""
     monkeypatch.setattr(fonts, "chinese_family", lambda: None)
+
+
+@pytest.mark.usefixtures("poor")
+def test_a_machine_without_chinese_letters_is_told_and_gets_english_labels() -> None:
     assert fonts.families() == ["DejaVu Sans"]
-    with pytest.warns(ModelWarning, match="Install Noto Sans CJK"), fonts.written("zh"):
-        pass
+    with pytest.warns(ModelWarning, match="Install Noto Sans CJK"), fonts.written("zh") as spoken:
+        assert spoken == "en"
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        with fonts.written("en"):
-            pass
+        with fonts.written("en") as spoken:
+            assert spoken == "en"
+
+
+@pytest.mark.usefixtures("poor")
+def test_names_without_letters_get_short_ones_instead_of_boxes() -> None:
+    """Matplotlib warns of each letter that no font has; here warnings are errors."""
+    figure = Figure(layout="constrained")
+    axes = figure.subplots()
+    axes.bar(["东湖花园", "西山 3"], [1.0, 2.0], label="东湖花园")
+    axes.legend()
+    axes.text(0, 1, "西山")
+    axes.set_yticks([0.0, 1.0], ["无", "some"])
+    with pytest.warns(ModelWarning, match="n1 = 东湖花园, n2 = 西山, n3 = 无"):
+        finish(axes, "Users of 东湖花园")
+    figure.canvas.draw()
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["n1", "n2 3"]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["n3", "some"]
+    assert axes.get_title(loc="left") == "Users of n1"
+    assert axes.texts[0].get_text() == "n2"
+
+
+@pytest.mark.usefixtures("poor")
+def test_an_svg_whose_texts_stay_texts_keeps_its_chinese() -> None:
+    """The reader's machine brings the letters: so do our own pages."""
+    with mpl.rc_context({"svg.fonttype": "none"}), fonts.written("zh") as spoken:
+        axes = Figure(layout="constrained").subplots()
+        finish(axes, WORDS)
+    assert spoken == "zh"
+    assert axes.get_title(loc="left") == WORDS
 
 
 def test_drawing_leaves_all_other_settings_as_they_are() -> None:
@@ -70,7 +104,7 @@ def test_a_decorated_figure_warns_in_its_own_language(monkeypatch: pytest.Monkey
     seen = []
     draw = drawn(lambda *, lang="en": seen.append(mpl.rcParams["font.family"]))
     draw()
-    with pytest.warns(ModelWarning, match="boxes"):
+    with pytest.warns(ModelWarning, match="English"):
         draw(lang="zh")
     assert seen == [["DejaVu Sans"], ["DejaVu Sans"]]
 

@@ -6,7 +6,7 @@ import functools
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from commlife._figures.colours import INK, letters
-from commlife._figures.fonts import families, written
+from commlife._figures.fonts import families, without_boxes, written
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,6 +45,7 @@ def finish(ax: Axes, title: str, *, below: str = "", pad: float | None = None) -
     legend = ax.get_legend()
     if legend is not None:
         legend.set_frame_on(False)
+    without_boxes(ax)
     return ax
 
 
@@ -65,7 +66,9 @@ def drawn(draw: Callable[P, T]) -> Callable[P, T]:
 
     @functools.wraps(draw)
     def inside(*args: P.args, **kwargs: P.kwargs) -> T:
-        with written(str(kwargs.get("lang", "en"))):
+        with written(str(kwargs.get("lang", "en"))) as spoken:
+            if kwargs.get("lang") == "zh":
+                kwargs["lang"] = spoken
             return draw(*args, **kwargs)
 
     return inside

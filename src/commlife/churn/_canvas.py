@@ -65,9 +65,16 @@ def written(lang: str) -> Iterator[None]:
     """Texts made within are drawn in a font that has their letters."""
     from commlife._figures import fonts
 
-    say(lang, None, None)
     with fonts.written(lang):
         yield
+
+
+def drawable(lang: str) -> str:
+    """The language, or English where this machine has no letters for it."""
+    from commlife._figures import fonts
+
+    say(lang, None, None)
+    return fonts.drawable(lang)
 
 
 def axes(ax: Axes | None, *, width: float, height: float) -> Axes:

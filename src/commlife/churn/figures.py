@@ -16,6 +16,7 @@ from commlife.churn._canvas import (
     axes,
     bare,
     check_top,
+    drawable,
     rank01,
     rows,
     say,
@@ -69,6 +70,7 @@ class SilencePlots:
         X = model.reference.X[::stride]
         explained = explain(model.forest, model.calibration, X)
         order = np.argsort(-np.abs(explained.log_odds).mean(axis=0), kind="stable")[:top]
+        lang = drawable(lang)
         with written(lang):
             ax = axes(ax, width=7.0, height=0.45 * len(order) + 1.6)
             for line, column in enumerate(order[::-1]):
@@ -119,6 +121,7 @@ class SilencePlots:
             ax: Where to draw.
         """
         check_top(top)
+        lang = drawable(lang)
         told = self.model.explain_one(features, lang=lang, mode=mode)
         labels = {feature.name: feature.label(lang) for feature in self.model.features}
         shown = told.frame.head(top)
@@ -176,6 +179,7 @@ class SilencePlots:
         table = self.model.reliability
         hits = np.rint(table["silent"].to_numpy() * table["users"].to_numpy())
         low, high = wilson_interval(hits, table["users"].to_numpy())
+        lang = drawable(lang)
         with written(lang):
             ax = axes(ax, width=4.8, height=4.6)
             ax.plot([0, 1], [0, 1], color=PALE, linewidth=1)
@@ -195,6 +199,7 @@ class SilencePlots:
         """How much likelier the riskiest share of users fell silent than all, up to the cap that no forecast passes."""
         table = self.model.holdout.lift(self.model.spec.seed)
         shown = table[table["share"] >= min(0.02, float(table["share"].iloc[-1]))]
+        lang = drawable(lang)
         with written(lang):
             ax = axes(ax, width=6.0, height=3.8)
             x = 100 * shown["share"]
@@ -221,6 +226,7 @@ class SilencePlots:
     def ranks(self, *, top: int = 12, lang: str = "en", ax: Axes | None = None) -> Axes:
         """The rank of each group of drivers, with the range that refits to half of the users give it."""
         check_top(top)
+        lang = drawable(lang)
         return draw_ranks(self.model.drivers(lang=lang), top=top, lang=lang, ax=ax)
 
     def dependence(self, feature: str, *, lang: str = "en", ax: Axes | None = None) -> Axes:
@@ -233,6 +239,7 @@ class SilencePlots:
         explained = explain(model.forest, model.calibration, X)
         curve = accumulated(X, [column], Forecast(model.forest, model.calibration))[0]
         named = model.features[column]
+        lang = drawable(lang)
         with written(lang):
             ax = axes(ax, width=6.0, height=3.8)
             known = np.isfinite(X[:, column])
@@ -273,6 +280,7 @@ def draw_ranks(table: pd.DataFrame, *, top: int, lang: str, ax: Axes | None) -> 
     from matplotlib.ticker import MaxNLocator
 
     shown = table[(table["level"] == "group") & (table["scope"] == table["scope"].iloc[0])].head(top).iloc[::-1]
+    lang = drawable(lang)
     with written(lang):
         ax = axes(ax, width=6.6, height=0.42 * len(shown) + 1.5)
         places = np.arange(len(shown))
@@ -305,6 +313,7 @@ def draw_ranks(table: pd.DataFrame, *, top: int, lang: str, ax: Axes | None) -> 
 def draw_profit(told: Profit, ax: Axes | None, lang: str) -> Axes:
     """Profit by the share contacted, with its interval and the best cut."""
     table = told.curve
+    lang = drawable(lang)
     with written(lang):
         ax = axes(ax, width=6.0, height=3.8)
         x = 100 * table["share"]
@@ -328,7 +337,7 @@ def draw_profit(told: Profit, ax: Axes | None, lang: str) -> Axes:
 
 def draw_lever(told: LeverEffect, ax: Axes | None, lang: str) -> Axes:
     """The raw difference, the adjusted effect, and how far confounders as strong as the recorded ones could move it."""
-    effect = told.effect
+    lang, effect = drawable(lang), told.effect
     names = [say(lang, "unadjusted difference", "未调整差异"), say(lang, "adjusted, 95% interval", "调整后（95%区间）")]
     labels = {feature.name: feature.label(lang) for feature in CATALOGUE}
     centre = [100 * effect.raw_difference, 100 * effect.effect_size]

@@ -108,8 +108,7 @@ class BusinessMetrics:
         """
         from commlife.metrics.figures import metric_lines
 
-        language = check_language(lang)
-        with written(language):
+        with written(check_language(lang)) as language:
             return metric_lines(self, metric, ax=ax, lang=language)
 
 

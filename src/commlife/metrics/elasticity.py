@@ -84,8 +84,7 @@ class PriceElasticity:
         """
         from commlife.metrics.figures import elasticity_marks
 
-        language = check_language(lang)
-        with written(language):
+        with written(check_language(lang)) as language:
             return elasticity_marks(self, whole_number(top, "top", least=1), ax=ax, lang=language)
 
 

@@ -85,8 +85,7 @@ class Funnel:
         """
         from commlife.metrics.figures import funnel_bars
 
-        language = check_language(lang)
-        with written(language):
+        with written(check_language(lang)) as language:
             return funnel_bars(self, group, ax=ax, lang=language)
 
 

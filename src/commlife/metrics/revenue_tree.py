@@ -110,8 +110,7 @@ class RevenueTree:
         from commlife.metrics.figures import group_bars, waterfall
 
         draw = group_bars if by_group else waterfall
-        language = check_language(lang)
-        with written(language):
+        with written(check_language(lang)) as language:
             return draw(self, ax=ax, lang=language)
 
 

@@ -72,8 +72,8 @@ class StockTable:
         from commlife.metrics.stock_figures import days_bars, sold_dots
 
         draw = days_bars if self.kind == "days_of_stock" else sold_dots
-        language, top = check_language(lang), whole_number(top, "top", least=1)
-        with written(language):
+        asked, top = check_language(lang), whole_number(top, "top", least=1)
+        with written(asked) as language:
             return draw(self, top, ax=ax, lang=language)
 
 

@@ -101,8 +101,7 @@ class KFactor:
         """
         from commlife.metrics.figures import k_lines
 
-        language = check_language(lang)
-        with written(language):
+        with written(check_language(lang)) as language:
             return k_lines(self, ax=ax, lang=language)
 
 

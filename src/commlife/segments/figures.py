@@ -8,7 +8,7 @@ import numpy as np
 
 from commlife._figures.axes import letters_on
 from commlife._figures.colours import ACCENT, BAD, GOOD, INK, QUIET
-from commlife._figures.fonts import families
+from commlife._figures.fonts import drawable, families
 from commlife.orders.calendar import Duration
 from commlife.segments._canvas import axes, bare, cells, plain
 
@@ -34,7 +34,7 @@ _GRID = {
 
 def draw_grid(summary: SegmentSummary, ax: Any = None) -> Any:
     """Recency down, frequency across; a cell says its main segment, its users and its share of the money."""
-    grid, lang = summary.grid, _language(summary.lang)
+    grid, lang = summary.grid, drawable(summary.lang or "en")
     size = int(summary.n_bins)
     ax = axes(ax, (1.2 + 1.28 * size, 1.1 + 0.92 * size))
     users, money = np.zeros((size, size)), np.zeros((size, size))
@@ -88,7 +88,7 @@ _MOVES = {
 
 def draw_migration(moved: Migration, ax: Any = None, *, lang: Language = "en") -> Any:
     """Where the users of each segment went: a row is a segment before, its cells are shares of it, who stayed boxed."""
-    words = _MOVES[lang]
+    words = _MOVES[drawable(lang)]
     users = moved.wide("users")
     order = _by_worth(moved.table)
     rows = [name for name in order if name in users.index]
@@ -153,7 +153,7 @@ def draw_quadrants(made: Quadrants, ax: Any = None) -> Any:
     """Churn across, value up; a dot for users alike, as large as they are many, the cuts as lines."""
     from commlife._engine import collect, from_host
 
-    ax, zh = axes(ax, (7.0, 5.6)), made.lang == "zh"
+    ax, zh = axes(ax, (7.0, 5.6)), drawable(made.lang) == "zh"
     users = collect(from_host(made.users))
     spans = {name: float(np.ptp(users[name])) or 1.0 for name in ("churn", "value")}
     # Users a hundredth of the picture apart share a dot: a cloud of thousands stays readable, and prints small.
@@ -188,29 +188,31 @@ def draw_types(types: FittedBehaviourTypes, ax: Any = None) -> Any:
     """Types down, behaviour across: how far each type's centre lies from the mean of all users."""
     from commlife.segments.fitted_types import BEHAVIOUR_LABELS, WORDS
 
+    lang = drawable(types.lang)
     means = np.array([each.mean for each in types.types])
     ax = axes(ax, (3.4 + 1.0 * means.shape[1], 1.4 + 0.62 * len(means)))
     bound = max(1.0, float(np.abs(means).max()))
     image = cells(ax, means, cmap="PuOr_r", vmin=-1.3 * bound, vmax=1.3 * bound)
     for (row, column), value in np.ndenumerate(means):
         told = abs(value) >= 0.35
-        word = WORDS[types.behaviour[column]][types.lang][0 if value > 0 else 1] if told else ""
+        word = WORDS[types.behaviour[column]][lang][0 if value > 0 else 1] if told else ""
         colour = letters_on(image, float(value))
         ax.text(
             column, row - (0.14 if told else 0), f"{value:+.1f}", ha="center", va="center", fontsize=9, color=colour
         )
         ax.text(column, row + 0.22, word, ha="center", va="center", fontsize=7, color=colour, family=families())
     shares = np.array(types.users_of_type) / max(sum(types.users_of_type), 1)
-    rows = [f"{name}  ({share:.0%})" for name, share in zip(types.names, shares, strict=True)]
+    names = [each.name_zh if lang == "zh" else each.name_en for each in types.types]
+    rows = [f"{name}  ({share:.0%})" for name, share in zip(names, shares, strict=True)]
     ax.invert_yaxis()
     ax.set_yticks(range(len(rows)), rows, family=families(), fontsize=9)
-    heads = [BEHAVIOUR_LABELS[name][types.lang] for name in types.behaviour]
+    heads = [BEHAVIOUR_LABELS[name][lang] for name in types.behaviour]
     ax.set_xticks(range(len(heads)), heads, fontsize=8.5, family=families())
     title = {
         "en": "What sets each type apart (standard deviations from the mean user)",
         "zh": "各类型与平均用户的差异（标准差）",
     }
-    plain(ax, title[types.lang])
+    plain(ax, title[lang])
     bare(ax)
     return ax
 
@@ -227,7 +229,7 @@ _CALLS = {
 
 def draw_outreach(read: OutreachReadout, ax: Any = None, *, lang: Language = "en") -> Any:
     """Order rates of the contacted less those of comparable users, in points, with intervals; by list and channel."""
-    words = _CALLS[lang]
+    words = _CALLS[drawable(lang)]
     shown = read.table[read.table["matched"] > 0].iloc[::-1].reset_index(drop=True)
     ax = axes(ax, (7.4, 1.5 + 0.5 * max(len(shown), 1)))
     for at, row in shown.iterrows():
@@ -251,7 +253,3 @@ def draw_outreach(read: OutreachReadout, ax: Any = None, *, lang: Language = "en
     ax.spines["left"].set_visible(False)
     ax.tick_params(axis="y", length=0)
     return ax
-
-
-def _language(lang: str | None) -> Language:
-    return "zh" if lang == "zh" else "en"

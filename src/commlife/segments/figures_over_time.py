@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from commlife._figures.colours import ACCENT, BASE, INK, STATES
-from commlife._figures.fonts import families
+from commlife._figures.fonts import drawable, families
 from commlife._text import label
 from commlife.segments._canvas import axes, plain
 
@@ -37,7 +37,7 @@ _RECENT = 26
 
 def draw_lifecycle(life: FittedLifecycle, ax: Any = None) -> Any:
     """The states over time: the base stacked above the line, who is silent or churned below it."""
-    ax, lang = axes(ax, (8.0, 4.4)), life.spec.lang
+    ax, lang = axes(ax, (8.0, 4.4)), drawable(life.spec.lang)
     stocks = life.counts.groupby(["period", "state"], sort=True)["users"].sum().unstack("state")
     at = np.arange(len(stocks))
     _stack(ax, at, {state: stocks[state].to_numpy(dtype=float) for state in BASE}, lang, up=True)
@@ -57,7 +57,7 @@ def draw_lifecycle(life: FittedLifecycle, ax: Any = None) -> Any:
 
 def draw_flows(life: FittedLifecycle, ax: Any = None) -> Any:
     """The flows over time: new, returned and existing users above the line, lapsed below, their balance as a line."""
-    ax, lang = axes(ax, (8.0, 4.4)), life.spec.lang
+    ax, lang = axes(ax, (8.0, 4.4)), drawable(life.spec.lang)
     names = [name for name in ("returned", "existing", "new") if name in life.growth.columns]
     # Half a year of weeks: where a log begins everybody comes in at once, and nothing else could be seen.
     flows = life.growth.groupby("period")[[*names, "lapsed"]].sum().tail(_RECENT)
@@ -117,6 +117,7 @@ _RETURNS = {
 
 def draw_returns(curve: ReturnCurve, ax: Any = None, *, lang: Language = "en") -> Any:
     """How the chance of a return falls with the silence, with its interval, and who came back in the end."""
+    lang = drawable(lang)
     table, words = curve.table, _RETURNS[lang]
     ax = axes(ax, (7.0, 4.0))
     ax.fill_between(table["gap"], table["low"] * 100, table["high"] * 100, color=ACCENT, alpha=0.18, linewidth=0)
