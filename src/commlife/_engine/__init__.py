@@ -4,6 +4,7 @@ from commlife._engine.cells import first_and_whole, greatest_by_key, sums_by_cel
 from commlife._engine.firsts import at_first
 from commlife._engine.frames import (
     EAGER,
+    KINDS,
     bounded,
     collect,
     collect_rows,
@@ -15,6 +16,8 @@ from commlife._engine.frames import (
     is_sorted,
     lazy_like,
     moved_to,
+    numbered,
+    only_row,
     pandas_types,
     rows_before,
     scope,
@@ -30,6 +33,7 @@ from commlife._engine.windows import NONE_AFTER, NONE_BEFORE, with_neighbours, w
 
 __all__ = [
     "EAGER",
+    "KINDS",
     "MICROSECONDS_A_DAY",
     "NONE_AFTER",
     "NONE_BEFORE",
@@ -55,6 +59,8 @@ __all__ = [
     "mark_repeats",
     "microsecond_as_datetime",
     "moved_to",
+    "numbered",
+    "only_row",
     "pandas_types",
     "rows_before",
     "scope",

@@ -30,6 +30,8 @@ __all__ = [
     "is_sorted",
     "lazy_like",
     "moved_to",
+    "numbered",
+    "only_row",
     "pandas_types",
     "rows_before",
     "scope",
@@ -48,6 +50,8 @@ KINDS = {
 }
 #: Kinds whose frames hold their rows in this process, in an order.
 EAGER = {nw.Implementation.PANDAS, nw.Implementation.POLARS, nw.Implementation.PYARROW}
+#: Those of them that are never a plan: their rows are in memory already.
+_AT_HAND = {nw.Implementation.PANDAS, nw.Implementation.PYARROW}
 
 
 def from_host(frame: Any) -> nw.LazyFrame[Any]:
@@ -142,6 +146,13 @@ def is_sorted(frame: nw.LazyFrame[Any], column: str) -> bool:
     return bool(nw.to_native(frame)[column].is_monotonic_increasing)
 
 
+def numbered(frame: nw.LazyFrame[Any], into: str) -> nw.LazyFrame[Any]:
+    """The rows of a frame that is eager, or a Polars plan, with their places from 0: a plan stays one."""
+    if frame.implementation is nw.Implementation.POLARS:
+        return nw.from_native(nw.to_native(frame).with_row_index(into))
+    return frame.collect().with_row_index(into).lazy()
+
+
 def rows_before(frame: nw.LazyFrame[Any], column: str, value: int, *, is_sorted: bool) -> nw.LazyFrame[Any]:
     """Rows with ``column`` below ``value``: a slice without a copy where the rows are sorted, a filter elsewhere."""
     if is_sorted:
@@ -188,7 +199,9 @@ def settle(frame: nw.LazyFrame[Any], *, rows: int = 0, for_now: bool = False) ->
     if kind is nw.Implementation.DUCKDB:
         return nw.from_native(native.materialize())
     if kind is nw.Implementation.DASK:
-        return nw.from_native(native.persist())
+        # Dask fuses steps one pair after the other, and each time names the whole plan anew: of a plan of some hundred
+        # steps that took ten times as long as all else (71 and 4 CPU seconds for the facts of a silence model).
+        return nw.from_native(native.persist(fuse=False))
     if kind is nw.Implementation.PYSPARK:
         return spark.held(frame)
     return frame
@@ -212,7 +225,18 @@ def _table_of_engine(native: Any, held: list[tuple[Any, str]]) -> nw.LazyFrame[A
 
 def count_rows(frame: nw.LazyFrame[Any]) -> int:
     """Number of rows of a plan."""
-    return int(frame.select(nw.len()).collect().item())
+    return int(_run(frame.select(nw.len())).item())
+
+
+def _run(frame: nw.LazyFrame[Any]) -> nw.DataFrame[Any]:
+    # Dask would fuse the steps of the plan before it computes it: see settle.
+    return (settle(frame) if frame.implementation is nw.Implementation.DASK else frame).collect()
+
+
+def only_row(frame: nw.LazyFrame[Any]) -> dict[str, Any]:
+    """The row of a plan that has one, such as of sums over everything; Python's own values by name."""
+    row = _run(frame)
+    return {name: row[name].to_list()[0] for name in row.columns}
 
 
 #: A table of more rows than this is none that a lazy engine should give up in silence.
@@ -220,10 +244,14 @@ MOST_SMALL = 1_000_000
 
 
 def collect(frame: nw.LazyFrame[Any] | nw.DataFrame[Any]) -> pd.DataFrame:
-    """A small result as pandas: whole numbers as int64, text as pandas' own text, the same from each engine."""
+    """A small result as pandas: whole numbers as int64, text as pandas' own text, the same from each engine.
+
+    For tables that are small by construction (a row a period, a cohort, an item); whatever grows with users or orders
+    goes through :func:`collect_rows`. ``tests/house/test_collects.py`` keeps the list of who calls it, and why.
+    """
     table = _as_pandas(frame)
     kind = frame.implementation
-    if len(table) > MOST_SMALL and kind not in EAGER:
+    if len(table) > MOST_SMALL and isinstance(frame, nw.LazyFrame) and kind not in _AT_HAND:
         _log.warning("a table of %d rows of %s was brought into this process", len(table), KINDS.get(kind, str(kind)))
     return table
 
@@ -234,7 +262,7 @@ def _as_pandas(frame: nw.LazyFrame[Any] | nw.DataFrame[Any]) -> pd.DataFrame:
     casts += [nw.col(name).cast(nw.Float64) for name, dtype in schema.items() if isinstance(dtype, nw.Decimal)]
     if casts:
         frame = frame.with_columns(*casts)
-    eager = frame.collect() if isinstance(frame, nw.LazyFrame) else frame
+    eager = _run(frame) if isinstance(frame, nw.LazyFrame) else frame
     if eager.implementation is nw.Implementation.PANDAS:
         there: pd.DataFrame = nw.to_native(eager).reset_index(drop=True)
         return there
@@ -263,19 +291,22 @@ def bounded(
 ) -> nw.LazyFrame[Any]:
     """The same plan, before it is brought into this process: its rows are counted, told, and refused if too many.
 
-    Frames whose rows are here already are not counted.
+    Frames whose rows are here already (pandas, PyArrow, any eager one) are not counted. A Polars plan is computed in
+    this process in any case: no further than to the first row too many.
 
     Raises:
         EngineError: If a lazy engine holds more rows than a process should take.
     """
     kind = frame.implementation
-    if kind in EAGER or isinstance(frame, nw.DataFrame):
+    if isinstance(frame, nw.DataFrame) or kind in _AT_HAND:
         return frame.lazy()
-    frame = settle(frame)
-    rows, name = int(frame.select(nw.len()).collect().item()), KINDS.get(kind, str(kind))
+    is_polars = kind is nw.Implementation.POLARS
+    frame = settle(frame.head(MOST_COLLECTED + 1) if is_polars else frame)
+    rows, name = count_rows(frame), KINDS.get(kind, str(kind))
     if rows > MOST_COLLECTED:
+        seen = f"more than {MOST_COLLECTED:,}" if is_polars else f"{rows:,}"
         raise EngineError(
-            f"{call} is finished in this process, and would bring {rows:,} rows of {name} here; at most "
+            f"{call} is finished in this process, and would bring {seen} rows of {name} here; at most "
             f"{MOST_COLLECTED:,} are taken. {way_out}"
         )
     _log.info("%s brings %d rows of %s into this process", call, rows, name)

@@ -19,11 +19,13 @@ if TYPE_CHECKING:
 
     from commlife.orders import OrderLog
 
-__all__ = ["OF_COMMUNITIES", "facts_plan", "label_facts", "user_facts"]
+__all__ = ["OF_COMMUNITIES", "facts_plan", "label_facts", "label_plan", "user_facts"]
 
 Plan = nw.LazyFrame[Any]
 
 _HOUR = 3_600_000_000
+_CALL = "the panel of the silence model"
+_WAY_OUT = 'Use SilenceModel(max_users=...), or training="distributed" on Spark or Dask.'
 #: What "evening" means: from this hour of the local clock on.
 _EVENING = 18
 
@@ -33,7 +35,7 @@ def user_facts(log: OrderLog, day: int, active_within: int) -> pd.DataFrame:
 
     All columns but user_id and community are float64 of whole numbers; null where there is nothing to count.
     """
-    table = _engine.collect_rows(facts_plan(log, day, active_within), call="the panel of the silence model")
+    table = _engine.collect_rows(facts_plan(log, day, active_within), call=_CALL, way_out=_WAY_OUT)
     return table.sort_values("user_id", kind="stable", ignore_index=True)
 
 
@@ -60,8 +62,13 @@ def facts_plan(log: OrderLog, day: int, active_within: int) -> Plan:
 
 def label_facts(log: OrderLog, start: int, end: int) -> pd.DataFrame:
     """user_id of those with an order that counts in [start, end), as known at ``end``."""
+    return _engine.collect_rows(label_plan(log, start, end), call=_CALL, way_out=_WAY_OUT)
+
+
+def label_plan(log: OrderLog, start: int, end: int) -> Plan:
+    """The users of :func:`label_facts`, where the log's rows are."""
     within = _orders(log, end).filter(nw.col("counts") & (nw.col("day") >= start))
-    return _engine.collect_rows(within.select("user_id").unique(), call="the panel of the silence model")
+    return within.select("user_id").unique()
 
 
 def _orders(log: OrderLog, day: int) -> Plan:

@@ -15,6 +15,7 @@ from commlife.churn._explained import Forecast, explain, shap_format
 from commlife.churn._progress import watched
 from commlife.churn.calibration import AffineMap
 from commlife.churn.catalogue import CATALOGUE, Feature
+from commlife.churn.cluster import Training
 from commlife.churn.drivers import Measured, Population, Refit, driver_table, measure_drivers
 from commlife.churn.evaluation import Evaluation
 from commlife.churn.forest import Forest
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
     from commlife.churn.panel import SilencePanel, Snapshot
     from commlife.orders import OrderLog
 
-__all__ = ["FittedSilenceModel", "Reference", "Refit", "SingleExplanation"]
+__all__ = ["FittedSilenceModel", "Reference", "Refit", "SingleExplanation", "Training"]
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 LANGUAGES = ("en", "zh")
@@ -73,6 +74,7 @@ class FittedSilenceModel:
         profile: Deciles of the features learned from, for :meth:`drift`.
         test_day: The snapshot of the evaluation.
         holdout: Forecasts and outcomes of the test snapshot's users, in bins.
+        training: Where it learned and on which sample it was judged, if on a cluster; None for this process.
     """
 
     spec: SilenceModel
@@ -88,13 +90,14 @@ class FittedSilenceModel:
     profile: dict[str, dict[str, list[float]]] = field(repr=False)
     test_day: str
     holdout: Holdout = field(repr=False)
+    training: Training | None = None
 
     def __repr__(self) -> str:
         auc = float(self.evaluation_result.frame["value"].iloc[0])
         return (
             f"FittedSilenceModel(horizon={self.spec.horizon}, {len(self.features)} features in {len(self.groups)} "
             f"groups, {self.fitted_on.rows:,} user-snapshots before {self.fitted_on.as_of}, ROC-AUC {auc:.3f} at "
-            f"{self.test_day})"
+            f"{self.test_day}" + ("" if self.training is None else f", {self.training}") + ")"
         )
 
     @property

@@ -15,7 +15,7 @@ from commlife.errors import EngineError, PersistenceError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Forest", "grow"]
+__all__ = ["Forest", "grow", "settings"]
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -175,17 +175,22 @@ def grow(
     X = np.ascontiguousarray(features.to_numpy(), dtype=np.float32)
     weights = None if weight == 1 else np.full(len(X), weight, dtype=np.float32)
     data = xgboost.DMatrix(X, label=silent, weight=weights, feature_names=list(names), nthread=n_jobs)
-    settings = {
+    told = settings(rows=weight * len(X), share=float(silent.mean()), depth=depth, rate=rate, seed=seed)
+    booster = xgboost.train(told | {"nthread": n_jobs}, data, num_boost_round=rounds)
+    return Forest(booster, names, rounds, n_jobs)
+
+
+def settings(*, rows: float, share: float, depth: int, rate: float, seed: int) -> dict[str, Any]:
+    """What XGBoost is told, wherever it runs: so many rows (by weight), this share of which fell silent."""
+    return {
         "objective": "binary:logistic",
         "tree_method": "hist",
         "max_depth": depth,
         "eta": rate,
         "subsample": 0.5,
-        "min_child_weight": min(20.0, max(1.0, weight * len(X) / 200)),
+        "min_child_weight": min(20.0, max(1.0, rows / 200)),
         "lambda": 10.0,
         "seed": seed,
-        "nthread": n_jobs,
-        "base_score": float(np.clip(silent.mean(), 1e-6, 1 - 1e-6)),
+        "base_score": float(np.clip(share, 1e-6, 1 - 1e-6)),
         "verbosity": 0,
     }
-    return Forest(xgboost.train(settings, data, num_boost_round=rounds), names, rounds, n_jobs)

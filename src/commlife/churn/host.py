@@ -85,7 +85,7 @@ class HostFeatures:
             ConfigError: If a column is missing, or times or values cannot be read.
         """
         try:
-            table = _engine.collect(nw.from_native(frame))
+            table = _engine.collect_rows(nw.from_native(frame), call="HostFeatures.from_history")
         except TypeError:
             raise ConfigError(f"HostFeatures.from_history takes a frame; seen {type(frame).__name__}.") from None
         for name in ("user_id", known_at):
@@ -141,7 +141,7 @@ def join_host(snapshot: Snapshot, host: HostFeatures, log: OrderLog, day: int) -
 
 def _host_values(host: HostFeatures, log: OrderLog, snapshot: Snapshot) -> np.ndarray[Any, np.dtype[np.float64]]:
     try:
-        table = _engine.collect(nw.from_native(host.make(log, snapshot.day)))
+        table = _engine.collect_rows(nw.from_native(host.make(log, snapshot.day)), call="HostFeatures.make")
     except TypeError as error:
         raise EngineError(
             f"HostFeatures.make returns a frame with user_id and {list(host.names)}: {str(error).rstrip('.')}. "

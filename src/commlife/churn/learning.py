@@ -106,13 +106,23 @@ def learn(rows: Rows, spec: SilenceModel, *, seed: int, weight: float = 1.0, thr
     return Refit(forest, line)
 
 
-def refits(rows: Rows, spec: SilenceModel, *, threads: int = 1) -> tuple[tuple[Refit, ...], float]:
+def refits(
+    rows: Rows, spec: SilenceModel, *, threads: int = 1, users: int | None = None
+) -> tuple[tuple[Refit, ...], float]:
     """The whole recipe again on half of the users each (whole users, all their snapshots).
 
     Each is drawn and grown by itself: however many threads grow them, they are the same.
 
+    Args:
+        rows: The rows at hand.
+        spec: The recipe.
+        threads: Refits that grow side by side.
+        users: Number of users that the full fit learned from, where the rows at hand are a sample of theirs.
+
     Returns:
-        The refits, and the factor from their spread to that of the full fit, ``sqrt(m / (n - m))`` for m of n users.
+        The refits, and the factor from their spread to that of the full fit: ``sqrt(m / (n - m))`` for m of n users,
+        and ``sqrt(n / N)`` of that for a full fit on N users of whom these n are a sample (a mean over N users has
+        n / N of the variance of one over n).
     """
     n = rows.users
     m = max(1, min(n // 2, _REFIT_USERS))
@@ -130,7 +140,7 @@ def refits(rows: Rows, spec: SilenceModel, *, threads: int = 1) -> tuple[tuple[R
     for start in watched(range(0, spec.refits, max(threads, 1)), "refits to half of the users"):
         numbers = range(start, min(start + max(threads, 1), spec.refits))
         made += side_by_side([partial(again, number) for number in numbers], threads)
-    return tuple(made), float(np.sqrt(m / max(n - m, 1)))
+    return tuple(made), float(np.sqrt(m / max(n - m, 1) * n / (users or n)))
 
 
 def _grow(rows: Rows, spec: SilenceModel, seed: int, weight: float, threads: int) -> Forest:

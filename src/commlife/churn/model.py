@@ -10,7 +10,7 @@ import pandas as pd
 from pydantic import Field, field_validator
 
 from commlife._model import FittedOn, Given, Spec, default, library_version
-from commlife.churn import baselines, drift, learning
+from commlife.churn import baselines, cluster, drift, learning
 from commlife.churn._canon import canonical_order, row_hashes
 from commlife.churn._sample import sample_of_users
 from commlife.churn.calibration import AffineMap, fit_affine
@@ -68,6 +68,12 @@ class SilenceModel(Spec):
         resamples: Number of bootstrap resamples of users for the evaluation.
         max_users: Learn from (about) so many users at most, drawn by a hash of their histories; None takes all.
             Forecasts and reasons are for everybody in any case.
+        training: ``here``, in this process; or ``distributed``, for a Spark or Dask log: XGBoost learns on the cluster
+            from everybody's rows, which stay there. Its forests are near to those learned here, not equal to them.
+        workers: With ``distributed`` on Spark, the number of XGBoost's workers; None takes the default parallelism.
+        users_here: With ``distributed``, (about) so many users are brought here, drawn by a hash of their histories
+            and the seed, for all that is measured and not learned: calibration, evaluation, baselines, refits, and
+            the reference of driver tables.
 
     Examples:
         >>> import commlife as cl
@@ -94,10 +100,14 @@ class SilenceModel(Spec):
     refits: Annotated[int, Field(ge=0, le=200)] = 10
     resamples: Annotated[int, Field(ge=1, le=10_000)] = 200
     max_users: Annotated[int, Field(ge=1_000)] | None = None
+    training: Literal["here", "distributed"] = "here"
+    workers: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    users_here: Annotated[int, Field(ge=100)] = 100_000
 
     @field_validator(
-        "seed", "max_depth", "n_jobs", "n_trees", "refits", "resamples", "snapshots", "max_users", mode="before"
-    )
+        "seed", "max_depth", "n_jobs", "n_trees", "refits", "resamples", "snapshots", "max_users", "workers",
+        "users_here", mode="before",
+    )  # fmt: skip
     @classmethod
     def _counts_are_no_booleans(cls, value: Any) -> Any:
         if isinstance(value, bool):
@@ -108,6 +118,16 @@ class SilenceModel(Spec):
         """What concerns the panel is checked by the panel, when the model is made."""
         del context
         _ = self.panel
+        if self.training == "distributed" and self.max_users is not None:
+            raise ConfigError(
+                f'SilenceModel(training="distributed", max_users={self.max_users}): on a cluster everybody is learned '
+                "from, and users_here says how many are brought here. Leave one of the two out."
+            )
+        if self.training == "here" and self.workers is not None:
+            raise ConfigError(
+                f'SilenceModel(workers={self.workers}) belongs to training="distributed"; here n_jobs counts threads. '
+                "Leave workers out."
+            )
 
     @property
     def panel(self) -> SilencePanel:
@@ -126,6 +146,7 @@ class SilenceModel(Spec):
         Raises:
             InsufficientDataError: If the log has no room for the snapshots, or too few users fell silent or stayed.
             ConfigError: If a host feature carries later information, or a snapshot told by day is immature.
+            EngineError: If ``training="distributed"`` is asked of a log that lies here, or the cluster cannot train.
         """
         need_log(log, "SilenceModel.fit")
         return self._fit(log, as_of=as_of, host=host, threads=self.n_jobs)
@@ -134,9 +155,11 @@ class SilenceModel(Spec):
         self, log: OrderLog, *, as_of: Timestamp, host: HostFeatures | None = None, threads: int
     ) -> FittedSilenceModel:
         """As :meth:`fit`, with so many forests growing side by side; their number changes nothing but the time."""
+        if self.training == "distributed":
+            return self._fit_there(log, as_of=as_of, host=host, threads=threads)
         sample, stands_for = sample_of_users(log, self.max_users, as_of=as_of)
         panel = self.panel._build(sample, as_of=as_of, host=host, stands_for=stands_for)
-        fitted = self._fit_panel(panel, log=sample, threads=threads)
+        fitted = self._learn(panel, log=sample, threads=threads)
         return fitted if stands_for == 1 else replace(fitted, reference=fitted.reference.standing_for(stands_for))
 
     def fit_panel(self, panel: Panel, *, log: OrderLog | None = None) -> FittedSilenceModel:
@@ -150,14 +173,36 @@ class SilenceModel(Spec):
             ConfigError: If the panel was made with other settings, or its rows were dealt to roles anew.
             InsufficientDataError: If too few users fell silent or stayed.
         """
-        return self._fit_panel(panel, log=log, threads=self.n_jobs)
-
-    def _fit_panel(self, panel: Panel, *, log: OrderLog | None, threads: int) -> FittedSilenceModel:
         if panel.spec != self.panel:
             raise ConfigError(
                 f"SilenceModel.fit_panel: the panel was made by {panel.spec!r}, this model needs {self.panel!r}."
                 " Build it with that panel."
             )
+        if self.training == "distributed":
+            raise ConfigError(
+                "SilenceModel.fit_panel learns here, from a panel that lies here. Use "
+                'fit(log, as_of=...) with a Spark or Dask log for training="distributed".'
+            )
+        return self._learn(panel, log=log, threads=self.n_jobs)
+
+    def _fit_there(
+        self, log: OrderLog, *, as_of: Timestamp, host: HostFeatures | None, threads: int
+    ) -> FittedSilenceModel:
+        """Learn from a panel that stays on the cluster."""
+        cluster.need_cluster(log)
+        if host is not None:
+            raise ConfigError(
+                'SilenceModel(training="distributed") takes no features of the host: they are joined in one process. '
+                "Leave host out, or fit here with max_users."
+            )
+        there = cluster.build(self.panel, log, as_of=as_of, users_here=self.users_here, seed=self.seed)
+        fitted = self._learn(there.panel, log=there.log, threads=threads, there=there)
+        return replace(fitted, reference=fitted.reference.standing_for(there.stands_for))
+
+    def _learn(
+        self, panel: Panel, *, log: OrderLog | None, threads: int, there: cluster.SpreadPanel | None = None
+    ) -> FittedSilenceModel:
+        """Learn from a panel, or from one in parts of which ``panel`` is a sample."""
         panel.check()
         fits, calibrating, (test,), (now,) = (panel.of(role) for role in ("fit", "calibration", "test", "now"))
         known = (*fits, *calibrating)
@@ -165,17 +210,22 @@ class SilenceModel(Spec):
         _require_both((test,), "be judged on")
         names = _varying(known)
         rows = learning.stack(known, names)
-        learned = learning.learn(rows, self, seed=self.seed, threads=threads)
+        n_rows, users, training = len(rows.silent), rows.users, None
+        if there is None:
+            learned = learning.learn(rows, self, seed=self.seed, threads=threads)
+        else:
+            learned, workers = cluster.learn_there(there, rows, self)
+            (n_rows, users), training = there.counted(), there.training(workers)
         calibration, forest = learned.calibration, learned.forest
         evaluation = self._evaluate(forest, calibration, fits, calibrating, test, log)
-        committee, scale = learning.refits(rows, self, threads=threads)
+        committee, scale = learning.refits(rows, self, threads=threads, users=users)
         groups = correlation_groups(rows.table)
         reference = _reference(now, forest, calibration)
         features = tuple(feature for feature in panel.features if feature.name in names)
         scores = calibration.probability(forest.margin(rows.table))
         return FittedSilenceModel(
             spec=self,
-            fitted_on=FittedOn(as_of=panel.as_of, rows=len(rows.silent), users=rows.users, version=library_version()),
+            fitted_on=FittedOn(as_of=panel.as_of, rows=n_rows, users=users, version=library_version()),
             features=features,
             forest=forest,
             calibration=calibration,
@@ -187,6 +237,7 @@ class SilenceModel(Spec):
             profile=drift.profile(rows.table, scores),
             test_day=test.day,
             holdout=Holdout.of(calibration.probability(forest.margin(test.features)), _known(test)),
+            training=training,
         )
 
     def _evaluate(

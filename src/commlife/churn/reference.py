@@ -93,7 +93,7 @@ class Reference:
         from commlife import _engine
 
         try:
-            table = _engine.collect(nw.from_native(by))
+            table = _engine.collect_rows(nw.from_native(by), call="drivers(by=...)")
         except TypeError:
             raise ConfigError(f'drivers: by is None, "community" or a frame; seen {type(by).__name__}.') from None
         others = [str(name) for name in table.columns if name != "user_id"]

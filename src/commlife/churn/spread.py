@@ -106,7 +106,7 @@ def reason_plan(scorer: Scorer, log: OrderLog, active_within: int, *, users: flo
         share = check_share(users)
         forecast = _engine.map_parts(table, _again, scorer, keep=("user_id",), columns={"p_silent": "float"})
         forecast = _engine.settle(forecast)
-        wanted = ceil(share * int(forecast.select(nw.len()).collect().item()))
+        wanted = ceil(share * _engine.count_rows(forecast))
         # Settled before a column is dropped: Dask would take the column away before it sorts by it.
         chosen = _engine.settle(forecast.sort("p_silent", "user_id", descending=[True, False]).head(wanted))
         table = table.join(chosen.select("user_id"), on="user_id", how="inner")

@@ -17,6 +17,7 @@ import pandas as pd
 from commlife._files import not_written
 from commlife._model import FittedOn, library_version
 from commlife.churn.calibration import AffineMap
+from commlife.churn.cluster import Training
 from commlife.churn.holdout import Holdout
 from commlife.errors import ConfigError, PersistenceError
 
@@ -196,6 +197,7 @@ def _state(model: FittedSilenceModel) -> dict[str, Any]:
         "profile": model.profile,
         "test_day": model.test_day,
         "holdout": {name: _holes(getattr(model.holdout, name)) for name in ("users", "forecast", "silent", "lowest")},
+        "training": None if model.training is None else dataclasses.asdict(model.training),
     }
 
 
@@ -205,6 +207,16 @@ def _affine(told: dict[str, Any]) -> AffineMap:
     if not np.isfinite([intercept, slope]).all():
         raise ValueError("a calibration is two finite numbers")
     return AffineMap(intercept, slope, str(told["source"]))
+
+
+def _training(told: dict[str, Any] | None) -> Training | None:
+    """Where it learned; files from before there were clusters do not say."""
+    if told is None:
+        return None
+    counts = [told[name] for name in ("workers", "users", "users_here")]
+    if not all(isinstance(count, int) and count >= 0 for count in counts):
+        raise ValueError("a training counts workers and users")
+    return Training(str(told["engine"]), *counts)
 
 
 def _holdout(state: dict[str, Any]) -> Holdout:
@@ -262,4 +274,5 @@ def _model(state: dict[str, Any], files: dict[str, bytes]) -> Any:
         profile=state["profile"],
         test_day=str(state["test_day"]),
         holdout=_holdout(state),
+        training=_training(state.get("training")),
     )
