@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import re
 
 import duckdb
+import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
 import pytest
@@ -75,6 +77,57 @@ def test_a_collect_that_is_too_large_names_the_call_the_engine_and_the_way_out(m
         log.clean(cl.CleaningRules(merge_within="1D"))
     # A frame whose rows are here already is not refused.
     assert len(cl.OrderLog.from_frame(FRAME, **NAMES).clean(cl.CleaningRules(merge_within="1D"))) == 3
+
+
+def test_a_polars_plan_is_counted_told_and_bounded_too(tmp_path, monkeypatch, caplog):
+    import polars as pl
+
+    path = tmp_path / "orders.parquet"
+    pl.from_pandas(FRAME).write_parquet(path)
+    log = cl.OrderLog.from_parquet(path, engine="polars", **NAMES)
+    with caplog.at_level(logging.INFO, logger="commlife"):
+        log.clean(cl.CleaningRules(merge_within="1D"))
+    assert "clean(merge_within=...) brings 3 rows of Polars into this process" in caplog.messages
+    monkeypatch.setattr(frames, "MOST_COLLECTED", 2)
+    with pytest.raises(cl.EngineError, match=r"clean\(merge_within=...\).*more than 2 rows of Polars here"):
+        log.clean(cl.CleaningRules(merge_within="1D"))
+
+
+def test_a_polars_plan_runs_no_further_than_to_the_first_row_too_many(monkeypatch):
+    import polars as pl
+
+    monkeypatch.setattr(frames, "MOST_COLLECTED", 10)
+    ran, settle = [], frames.settle
+    monkeypatch.setattr(
+        frames, "settle", lambda plan: ran.append(nw.to_native(plan).explain(optimized=False)) or settle(plan)
+    )
+    plan = pl.LazyFrame({"x": range(10_000)}).with_columns(y=pl.col("x") + 1)
+    with pytest.raises(cl.EngineError, match="more than 10 rows"):
+        _engine.bounded(nw.from_native(plan), call="this")
+    assert re.search(r"SLICE\D+0\D+11", ran[0])
+
+
+def test_frames_of_the_host_are_bounded_like_any_other(monkeypatch):
+    """Values from a warehouse beside a log of ours: a lazy frame is no small one because a host handed it in."""
+    monkeypatch.setattr(frames, "MOST_COLLECTED", 2)
+    there = duckdb.connect().from_df(FRAME)
+    with pytest.raises(cl.EngineError, match=r"HostFeatures.from_history .*3 rows of DuckDB"):
+        cl.HostFeatures.from_history(there.project("u AS user_id, t AS known, m"), known_at="known")
+    assert cl.HostFeatures.from_history(
+        FRAME.rename(columns={"u": "user_id"})[["user_id", "t", "m"]], known_at="t"
+    ).names == ("m",)
+
+
+def test_the_example_of_a_fault_leaves_a_polars_plan_a_plan(tmp_path):
+    """The row's place is told, and the file is not held for it."""
+    import polars as pl
+
+    path = tmp_path / "orders.parquet"
+    pl.from_pandas(FRAME.assign(m=[1.0, float("nan"), 3.0])).write_parquet(path)
+    with pytest.raises(cl.SchemaError, match="at row 1"):
+        cl.OrderLog.from_parquet(path, engine="polars", **NAMES)
+    numbered = _engine.numbered(nw.from_native(pl.scan_parquet(path)), "row")
+    assert "SCAN" in nw.to_native(numbered).explain()
 
 
 def test_a_large_plan_is_left_to_the_engine(monkeypatch):

@@ -9,7 +9,7 @@ import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
 
-from commlife._engine import collect
+from commlife._engine import count_rows
 from commlife.basket._baskets import Baskets, baskets_of
 from commlife.basket._codes import sorted_labels
 from commlife.basket._mining import MOST_ITEMSETS, search
@@ -107,10 +107,7 @@ def _check_the_past(sets: FrequentItemsets, log: OrderLog, first: int, day: int)
             .filter((nw.col("minor") >= 0) & (nw.col("day") < first))
             .select(nw.col(sets._level).alias("item"))
         )
-    sizes = [
-        int(collect(frame.select(nw.len().alias("n")))["n"].iloc[0])
-        for frame in (before, held.filter(~nw.col("item").is_null()))
-    ]
+    sizes = [count_rows(frame) for frame in (before, held.filter(~nw.col("item").is_null()))]
     if sizes != [sets.n_baskets, sets.n_entries]:
         raise ConfigError(
             f"the orders before {first and pd.Timestamp(first, unit='D').date()} are no longer those that were mined: "

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from commlife._caveats import warn
-from commlife._engine import collect, collect_rows
+from commlife._engine import collect, collect_rows, count_rows
 from commlife.basket._baskets import Baskets, encode
 from commlife.basket._codes import changes, codes_of_labels
 from commlife.errors import ConfigError, EngineError, InsufficientDataError, ModelWarning
@@ -231,7 +231,7 @@ def _counting(log: OrderLog, day: int) -> nw.LazyFrame[Any]:
 
 
 def _rows(frame: nw.LazyFrame[Any]) -> int:
-    return int(collect(frame.select(nw.len().alias("n")))["n"].iloc[0])
+    return count_rows(frame)
 
 
 def with_units(lines: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import narwhals.stable.v2 as nw
 import numpy as np
 
-from commlife._engine import collect
+from commlife._engine import count_rows
 from commlife.basket import _fpgrowth
 from commlife.basket._codes import sorted_labels
 from commlife.basket._orders import check_level, held_items, warn_of_nameless
@@ -104,4 +103,4 @@ def _levels(itemsets: list[tuple[tuple[Any, ...], int]], labels: list[Any]) -> l
 
 
 def _rows(frame: nw.LazyFrame[Any]) -> int:
-    return math.floor(collect(frame.select(nw.len().alias("n")))["n"].iloc[0])
+    return count_rows(frame)

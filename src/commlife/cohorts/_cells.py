@@ -238,7 +238,7 @@ def count_cells(asked: Asked, labels: Plan | None = None) -> Cells:
     measure = asked.question.measure
     counting = _count_base if isinstance(measure, Aggregation) else _COUNTS.get(measure, _count_base)
     counts = counting(asked, placed)
-    existing = 0 if asked.existing is None else int(collect(asked.existing.select(nw.len().alias("n")))["n"].iloc[0])
+    existing = 0 if asked.existing is None else count_rows(asked.existing)
     return Cells(placed.sizes, counts, existing)
 
 

@@ -9,7 +9,7 @@ import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
 
-from commlife._engine import collect_rows
+from commlife._engine import collect_rows, only_row
 from commlife.effects._inputs import number_column, wide_frame
 from commlife.errors import ConfigError
 
@@ -137,7 +137,7 @@ def _money_of(log: OrderLog, window: Window, coupons: Sequence[str], margin: flo
 
 def _check_costs(held: nw.LazyFrame[Any]) -> None:
     missing = held.with_columns(nw.col("cost_minor").is_null().cast(nw.Int64).alias("missing"))
-    rows = int(missing.select(nw.col("missing").sum()).collect().item() or 0)
+    rows = int(only_row(missing.select(nw.col("missing").sum()))["missing"] or 0)
     if rows:
         raise ConfigError(
             f"readout: {rows:,} lines around the window have no cost, so that their margin is unknown. "

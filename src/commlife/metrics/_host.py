@@ -57,7 +57,7 @@ def read_events(
     schema = named.collect_schema()
     found, rules = [], []
     ids = [name for name in columns if name in _IDS]
-    n_rows = int(named.select(nw.len()).collect().item())
+    n_rows = _engine.count_rows(named)
     for name in columns:
         dtype = schema[name]
         if name in mixed:

@@ -305,7 +305,7 @@ def _follow(asked: _Asked, seen: nw.LazyFrame[Any] | None, log: OrderLog | None)
         users = users.with_columns(*filled, *(nw.col(name).fill_null(0).cast(nw.Int64) for name in marks))
         users = _engine.settle(users)
         strangers = times.select("user_id").unique().join(entered.select("user_id"), on="user_id", how="anti")
-        alone.append({"step": step, "users": int(strangers.select(nw.len()).collect().item())})
+        alone.append({"step": step, "users": _engine.count_rows(strangers)})
     counted = users.select(*(name for name in users.collect_schema().names() if name != "user_id"))
     return _engine.collect_rows(counted, call="funnel"), pd.DataFrame(alone)
 

@@ -85,14 +85,14 @@ def read(
     ]
     named = {name: host for name, host in columns.items() if host in present}
     if not named:
-        raise schema_error(found, rows=int(frame.select(nw.len()).collect().item()) if present else 0, faulty_rows=0)
+        raise schema_error(found, rows=_engine.count_rows(frame) if present else 0, faulty_rows=0)
     lines = frame.select(
         *(nw.col(host).alias(name) for name, host in named.items()),
         *(nw.col(extra) for extra in keep if extra in present),
     )
     lines, mixed = plain_columns(lines)
     ill_typed = _column_faults(lines, named, mixed)
-    if ill_typed and int(lines.select(nw.len()).collect().item()) == 0:
+    if ill_typed and _engine.count_rows(lines) == 0:
         # A frame without rows has no type to be wrong: whatever it says, it is an empty log.
         lines = lines.with_columns(nw.lit(None, _plain_type(fault.column)).alias(fault.column) for fault in ill_typed)
         ill_typed = []
@@ -128,7 +128,7 @@ def _column_faults(lines: nw.LazyFrame[Any], named: Mapping[str, str], mixed: Ma
         elif name in IDS and (dtype == nw.Boolean or dtype.is_nested() or dtype.is_temporal()):
             fault, seen = "not_an_id", str(dtype)
         if fault is not None:
-            rows = int(lines.select(nw.len()).collect().item())
+            rows = _engine.count_rows(lines)
             found.append(FoundFault(fault, name, rows, "raise", seen, None, FAULTS[fault].fix))
     return found
 
@@ -210,10 +210,10 @@ def _counts(lines: nw.LazyFrame[Any], checks: Sequence[_Check], optional_money: 
     if MONEY["amount"] in names:
         minor = nw.col(MONEY["amount"])
         sums += [minor.min().alias(_LEAST), minor.max().alias(_MOST)]
-    row = lines.select(nw.len().alias("rows"), *sums).collect()
-    if not row["rows"].item():
-        return dict.fromkeys(row.columns, 0)
-    return {name: int(row[name].item() or 0) for name in row.columns}
+    row = _engine.only_row(lines.select(nw.len().alias("rows"), *sums))
+    if not row["rows"]:
+        return dict.fromkeys(row, 0)
+    return {name: int(value or 0) for name, value in row.items()}
 
 
 #: What the pass for faults tells beside them, if there are rows.
@@ -226,15 +226,15 @@ def _row_faults(
     found = []
     broken = [check for check in checks if counts[_key(check)]]
     if broken and _engine.is_eager(lines):
-        lines = lines.collect().with_row_index("_row").lazy()
+        lines = _engine.numbered(lines, "_row")
     for check in broken:
         column = "ordered_at" if check.column == "*" else check.column
         wanted = [nw.col(column)] + ([nw.col("_row")] if _engine.is_eager(lines) else [])
-        first = lines.filter(check.broken).select(*wanted).head(1).collect()
-        value = first[column].to_list()[0]
+        first = _engine.only_row(lines.filter(check.broken).select(*wanted).head(1))
+        value = first[column]
         is_null = value is None or value != value  # noqa: PLR0124  (NaN)
         example = "null" if is_null else mask(value) if check.column in PERSONAL else mask_numbers(f"{value!s:.40}")
-        at = int(first["_row"].item()) if "_row" in first.columns else None
+        at = int(first["_row"]) if "_row" in first else None
         fault = FAULTS[check.fault]
         found.append(
             FoundFault(check.fault, check.column, counts[_key(check)], policies[check.fault], example, at, fault.fix)
@@ -246,7 +246,7 @@ def _faulty_rows(lines: nw.LazyFrame[Any], broken: Sequence[_Check]) -> int:
     if not broken:
         return 0
     any_broken = nw.any_horizontal(*(check.broken.fill_null(value=False) for check in broken), ignore_nulls=True)
-    return int(lines.filter(any_broken).select(nw.len()).collect().item())
+    return _engine.count_rows(lines.filter(any_broken))
 
 
 def _split(

@@ -31,18 +31,18 @@ __all__ = [
 
 def summary(frame: nw.LazyFrame[Any]) -> dict[str, Any]:
     """Rows, first and last day."""
-    row = frame.select(
-        nw.len().alias("rows"), nw.col("day").min().alias("first"), nw.col("day").max().alias("last")
-    ).collect()
-    rows = int(row["rows"].item())
+    row = _engine.only_row(
+        frame.select(nw.len().alias("rows"), nw.col("day").min().alias("first"), nw.col("day").max().alias("last"))
+    )
+    rows = int(row["rows"])
     if not rows:
         return {"rows": 0, "first": None, "last": None}
-    return {"rows": rows, "first": int(row["first"].item()), "last": int(row["last"].item())}
+    return {"rows": rows, "first": int(row["first"]), "last": int(row["last"])}
 
 
 def count_distinct(frame: nw.LazyFrame[Any], *keys: str) -> int:
     """Number of distinct keys."""
-    return int(frame.select(*keys).unique().select(nw.len()).collect().item())
+    return _engine.count_rows(frame.select(*keys).unique())
 
 
 def count_orders(log: OrderLog) -> int:
@@ -54,7 +54,7 @@ def count_repeats(log: OrderLog) -> int:
     """Number of lines that equal an earlier one in every named column."""
     shown = log._frame.drop("day")
     marked = _engine.mark_repeats(shown, shown.collect_schema().names(), into="_repeat")
-    return int(marked.select(nw.col("_repeat").cast(nw.Int64).sum()).collect().item() or 0)
+    return int(_engine.only_row(marked.select(nw.col("_repeat").cast(nw.Int64).sum()))["_repeat"] or 0)
 
 
 def lines(log: OrderLog, as_of: int, columns: Sequence[str] = ()) -> nw.LazyFrame[Any]:
@@ -126,7 +126,7 @@ def _orders_of_the_past(log: OrderLog, as_of: int, attributes: Sequence[str]) ->
     whole = log._all_orders(tuple(attributes))
     closed = whole.filter(nw.col("last_day") < as_of).drop("negative", "last_day")
     still_open = whole.filter((nw.col("day") < as_of) & (nw.col("last_day") >= as_of))
-    if int(still_open.select(nw.len()).collect().item()) == 0:
+    if _engine.count_rows(still_open) == 0:
         return _engine.settle(closed)
     known = still_open.select(*KEYS, *attributes)
     held = lines(log, as_of, (*KEYS, "us", "day", "minor")).join(known.select(*KEYS), on=list(KEYS), how="inner")

@@ -141,15 +141,15 @@ def _set_aside(log: OrderLog, rule: str, reason: str, mark: Callable[[nw.LazyFra
 
 def _account(log: OrderLog, rule: str, action: str, touched: nw.LazyFrame[Any]) -> dict[str, Any]:
     keys = ("user_id", "order_id") if log.has("order_id") else ()
-    row = touched.select(nw.len().alias("rows"), nw.col("minor").sum().alias("amount")).collect()
-    rows = int(row["rows"].item())
+    row = _engine.only_row(touched.select(nw.len().alias("rows"), nw.col("minor").sum().alias("amount")))
+    rows = int(row["rows"])
     return {
         "rule": rule,
         "action": action,
         "rows": rows,
         "orders": _facts.count_distinct(touched, *keys) if keys else rows,
         "users": _facts.count_distinct(touched, "user_id"),
-        "amount": int(row["amount"].item() or 0) / log.scale,
+        "amount": int(row["amount"] or 0) / log.scale,
     }
 
 
@@ -189,7 +189,7 @@ def _merge(log: OrderLog, window: int) -> _Step:
     row = {
         "rule": "merge_within",
         "action": "merged",
-        "rows": int(touched.select(nw.len()).collect().item()),
+        "rows": _engine.count_rows(touched),
         "orders": int(moved.sum()),
         "users": int(renamed["user_id"].nunique()),
         "amount": 0.0,
@@ -200,7 +200,7 @@ def _merge(log: OrderLog, window: int) -> _Step:
 
 def _numbered(lines: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
     if lines.implementation in _engine.EAGER:
-        return lines.collect().with_row_index("order_id").with_columns(nw.col("order_id").cast(nw.Int64)).lazy()
+        return _engine.numbered(lines, "order_id").with_columns(nw.col("order_id").cast(nw.Int64))
     return lines.with_row_index("order_id", order_by=["user_id", "us", "minor"]).with_columns(
         nw.col("order_id").cast(nw.Int64)
     )

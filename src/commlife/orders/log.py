@@ -344,7 +344,7 @@ class OrderLog:
             return nw.to_native(frame)
         if self._pandas_types is not None:
             # Another engine works for a pandas host: its answers come back as pandas, ids in their own type.
-            table = _engine.collect(frame)
+            table = _engine.collect_rows(frame, call="an answer of engine=... in pandas")
             known = {name: dtype for name, dtype in self._pandas_types.items() if name in table.columns}
             table = table.astype({name: dtype for name, dtype in known.items() if not table[name].isna().any()})
             return table.sort_values(keys, ignore_index=True) if keys else table
@@ -365,7 +365,8 @@ class OrderLog:
         plan = _engine.from_host(native)
         if self._pandas_types is None or plan.implementation is self._frame.implementation:
             return plan
-        return _engine.lazy_like(_engine.collect(plan), self._frame, types={"user_id": "user_id"})
+        held = _engine.collect_rows(plan, call="a frame beside the log")
+        return _engine.lazy_like(held, self._frame, types={"user_id": "user_id"})
 
     def clean(self, rules: CleaningRules) -> Self:
         """A new log after the rules; ``audit`` and ``set_aside`` of the new log say what happened.

@@ -217,7 +217,7 @@ def _second_period(came: nw.LazyFrame[Any], spec: Lifecycle, day: int, last: int
 
 
 def _count(plan: nw.LazyFrame[Any]) -> int:
-    return int(_engine.collect(plan.select(nw.len().alias("users")))["users"].iloc[0])
+    return _engine.count_rows(plan)
 
 
 def _checked_states(states: Sequence[str]) -> list[str]:

@@ -151,10 +151,10 @@ _CORNERS = {"keep": (0.015, 0.985, "left", "top"), "rescue": (0.985, 0.985, "rig
 
 def draw_quadrants(made: Quadrants, ax: Any = None) -> Any:
     """Churn across, value up; a dot for users alike, as large as they are many, the cuts as lines."""
-    from commlife._engine import collect, from_host
+    from commlife._engine import collect_rows, from_host
 
     ax, zh = axes(ax, (7.0, 5.6)), drawable(made.lang) == "zh"
-    users = collect(from_host(made.users))
+    users = collect_rows(from_host(made.users), call="Quadrants.plot")
     spans = {name: float(np.ptp(users[name])) or 1.0 for name in ("churn", "value")}
     # Users a hundredth of the picture apart share a dot: a cloud of thousands stays readable, and prints small.
     rounded = users.assign(**{name: (users[name] / spans[name] * 100).round() for name in spans})

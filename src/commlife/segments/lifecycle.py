@@ -215,7 +215,7 @@ def fitted_of_flows(
 ) -> FittedLifecycle:
     """The fitted lifecycle from the newest run of each user and the flows of all."""
     users = _engine.settle(_states(newest, spec, as_of, first=flows.first, last=last))
-    n_users = int(_engine.collect(users.select(nw.len().alias("users")))["users"].iloc[0])
+    n_users = _engine.count_rows(users)
     return FittedLifecycle(
         spec=spec,
         states=log.give(users.select("user_id", "state", "since", "next_action", *spec.by)),

@@ -80,7 +80,7 @@ class Loyalty(Spec):
         index = nw.col("weight").cast(nw.Int64).cast(nw.Float64) / whole
         users = users.with_columns(index.alias("loyalty")).with_columns((1.0 - nw.col("loyalty")).alias("churn_index"))
         users = _engine.settle(users.select("user_id", "loyalty", "churn_index"))
-        n_users = int(_engine.collect(users.select(nw.len().alias("users")))["users"].iloc[0])
+        n_users = _engine.count_rows(users)
         if n_users == 0:
             raise InsufficientDataError.no_payers("Loyalty", day_text(day))
         return FittedLoyalty(

@@ -153,7 +153,7 @@ def user_tags(
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
             raise ConfigError(f"{name} is a whole number from 1; seen {value!r:.40}.")
     everybody = _engine.settle(payers(log, day).select("user_id"))
-    if int(_engine.collect(everybody.select(nw.len().alias("users")))["users"].iloc[0]) == 0:
+    if _engine.count_rows(everybody) == 0:
         raise InsufficientDataError.no_payers("tags", day_text(day))
     ground = leanings.Ground(log, at, min_orders=min_orders)
     found = {}

@@ -103,7 +103,7 @@ class LifecycleSums:
         was = None if old is None else count_runs(self._runs(old, as_of), by=spec.by)
         runs = self._runs(new, as_of)
         cells, refunds = count_runs(runs, by=spec.by)
-        newest = _engine.collect(newest_runs(runs, spec))
+        newest = _engine.collect_rows(newest_runs(runs, spec), call="LogState.update")
         newest.insert(0, "user", number(newest.pop("user_id")))
         kept = None if self.users is None else self.users[~np.isin(self.users["user"], touched)]
         return replace(
@@ -149,7 +149,9 @@ class LifecycleSums:
         if ahead.any():
             # Whoever ordered in the period that is not complete has an earlier run that tells the state: few users.
             some = past(np.sort(self.users["user"].to_numpy()[ahead]))
-            theirs = _engine.collect(newest_runs(self._runs(some, as_of, incomplete=False), spec))
+            theirs = _engine.collect_rows(
+                newest_runs(self._runs(some, as_of, incomplete=False), spec), call="LogState.lifecycle"
+            )
             newest = pd.concat([newest, theirs[newest.columns]], ignore_index=True)
         made: FittedLifecycle = fitted_of_flows(
             log, spec, nw.from_native(newest).lazy(), flows, as_of=as_of, last=runs.last

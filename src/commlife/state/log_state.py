@@ -150,7 +150,7 @@ class LogState:
         """As :func:`commlife.purchase_summary` of the whole log, as pandas."""
         facts = self._facts.assign(user_id=self._users.ids[self._facts["user"].to_numpy()])
         plan = shown_summary(nw.from_native(facts).lazy(), day_number(self.as_of), scale=10**self._shop.currency_digits)
-        return _engine.collect(plan).sort_values("user_id", ignore_index=True)
+        return _engine.collect_rows(plan, call="LogState.purchase_summary").sort_values("user_id", ignore_index=True)
 
     def lifecycle(self, which: int = 0) -> FittedLifecycle:
         """As ``Lifecycle(...).fit`` of the whole log.
@@ -240,7 +240,7 @@ class LogState:
         def number(ids: pd.Series[Any]) -> NDArray[np.int64]:
             return users.numbered(ids)[1]
 
-        facts = _engine.collect(summary_facts(new, day))
+        facts = _engine.collect_rows(summary_facts(new, day), call="LogState.update")
         facts.insert(0, "user", number(facts.pop("user_id")))
         if len(self._facts):
             facts = pd.concat([self._facts[~np.isin(self._facts["user"], touched)], facts], ignore_index=True)
@@ -271,7 +271,7 @@ class LogState:
             return
         first = day_number(week.first_day)
         if first < before and late == "raise":
-            rows = int(_engine.collect(week._lines(before, "day").select(nw.len().alias("n")))["n"].iloc[0])
+            rows = _engine.count_rows(week._lines(before, "day"))
             raise ConfigError(
                 f"{rows:,} paid lines lie before {self.as_of}, up to which the state has been told (the first on "
                 f'{week.first_day}). Give each line once; late="take" adds lines that came late.'
