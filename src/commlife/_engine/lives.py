@@ -80,44 +80,63 @@ def coded_lives(
         made = _pandas_lives(nw.to_native(orders), thresholds, refunds=refunds)
         active, alone = (join(nw.from_native(frame).lazy()) for frame in made)
         return active, alone
+    if kind is nw.Implementation.DUCKDB:
+        return _duckdb_lives(orders, thresholds, refunds=refunds, rows=rows, join=join)
     if not refunds:
         cells = sums_by_cell(orders, by="user_id", index="index", sums=["net"])
         coded = _coded(with_neighbours(cells, "index", by="user_id", carry="net"), thresholds)
-        held = _widened(settle(join(_narrowed(coded)), rows=rows, for_now=True))
+        held = _widened(settle(join(coded), rows=rows, for_now=True))
         return held, held.head(0)
     counted = orders.with_columns(nw.col("counts").cast(nw.Int64).alias("orders"))
     cells = sums_by_cell(counted, by="user_id", index="index", sums=["orders", "net"])
-    if kind is nw.Implementation.DUCKDB:
-        # Refunds alone are lives of their own beside the user's: both are held once, in one table.
-        flagged = cells.with_columns((nw.col("orders") > 0).alias("active")).drop("orders")
-        coded = _coded(with_neighbours(flagged, "index", by=("user_id", "active"), carry="net"), thresholds)
-        held = _widened(settle(join(_narrowed(coded)), rows=rows, for_now=True))
-        return held.filter(nw.col("active")).drop("active"), held.filter(~nw.col("active")).drop("active")
     # Asked for two things: who was active, and who had nothing but refunds.
     cells = settle(cells, rows=rows, for_now=True)
     active = cells.filter(nw.col("orders") > 0).select("user_id", "index", "net")
     coded = _coded(with_neighbours(active, "index", by="user_id", carry="net"), thresholds)
     alone = cells.filter(nw.col("orders") == 0).select("user_id", "index", "net")
-    return settle(join(coded), rows=rows, for_now=True), join(alone)
+    return _widened(settle(join(coded), rows=rows, for_now=True)), join(alone)
 
 
-#: Columns of lives that smaller numbers hold, and which.
+#: Columns of lives that smaller numbers hold, and which: rows of lives are most of DuckDB's memory, and of what goes
+#: to disk beyond it.
 _NARROW = {"index": nw.Int32, "entry": nw.Int8, "exit": nw.Int8, "until": nw.Int32}
 
 
-def _narrowed(lives: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
-    """On DuckDB the rows of lives are most of its memory, and beyond it of what goes to disk."""
-    if lives.implementation is not nw.Implementation.DUCKDB:
-        return lives
-    return lives.with_columns(*(nw.col(name).cast(dtype) for name, dtype in _NARROW.items()))
+def _duckdb_lives(
+    orders: nw.LazyFrame[Any],
+    thresholds: Thresholds,
+    *,
+    refunds: bool,
+    rows: int,
+    join: Callable[[nw.LazyFrame[Any]], nw.LazyFrame[Any]],
+) -> tuple[nw.LazyFrame[Any], nw.LazyFrame[Any]]:
+    """Refunds alone are lives of their own beside the user's: one query, whose rows are held once and in few bytes."""
+    keys, held = ["user_id", "index"], [nw.col("net").sum()]
+    small = orders.with_columns(nw.col("index").cast(nw.Int32))
+    if refunds:
+        small = small.with_columns(nw.col("counts").cast(nw.Int8).alias("active"))
+        held.append(nw.col("active").max())
+    cells = small.group_by(*keys).agg(*held).with_columns(nw.col("net").cast(nw.Int64))
+    by = ("user_id", "active") if refunds else ("user_id",)
+    coded = _coded(with_neighbours(cells, "index", by=by, carry="net"), thresholds)
+    coded = coded.with_columns(*(nw.col(name).cast(dtype) for name, dtype in _NARROW.items()))
+    lives = _widened(settle(join(coded), rows=rows, for_now=True))
+    if not refunds:
+        return lives, lives.head(0)
+    active, alone = (lives.filter(nw.col("active") == whether).drop("active") for whether in (1, 0))
+    return active, alone
 
 
 def _widened(lives: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
-    return lives.with_columns(nw.col(*_NARROW).cast(nw.Int64))
+    """With up and down in the place of more."""
+    more = nw.col("more")
+    up = nw.when(more > 0).then(more).otherwise(nw.lit(0)).cast(nw.Int64)
+    widened = lives.with_columns(nw.col(*_NARROW).cast(nw.Int64), up.alias("up"))
+    return widened.with_columns((nw.col("up") - more).alias("down")).drop("more")
 
 
 def _coded(lives: nw.LazyFrame[Any], thresholds: Thresholds) -> nw.LazyFrame[Any]:
-    """Add entry, exit, until, up and down in the place of previous, next and before."""
+    """Add entry, exit, until and more in the place of previous, next and before."""
     silent_after, churned_after = thresholds.silent_after, thresholds.churned_after
     since = nw.col("index") - nw.col("previous")
     until = nw.col("next") - nw.col("index")
@@ -125,14 +144,12 @@ def _coded(lives: nw.LazyFrame[Any], thresholds: Thresholds) -> nw.LazyFrame[Any
     entry = nw.when(nw.col("previous") == NONE_BEFORE).then(nw.lit(NEW)).otherwise(kept)
     # What the user spent in the period before; nothing where the row before lies further back.
     spent = nw.when(since == 1).then(nw.col("before")).otherwise(nw.lit(0))
-    coded = lives.with_columns(
+    return lives.with_columns(
         nw.when(until > NEVER).then(nw.lit(NEVER)).otherwise(until).cast(nw.Int64).alias("until"),
         entry.cast(nw.Int64).alias("entry"),
         (_one(until > 1) + _one(until > silent_after) + _one(until > churned_after)).cast(nw.Int64).alias("exit"),
         (nw.col("net") - spent).cast(nw.Int64).alias("more"),
     ).drop("previous", "next", "before")
-    up = nw.when(nw.col("more") > 0).then(nw.col("more")).otherwise(nw.lit(0)).cast(nw.Int64)
-    return coded.with_columns(up.alias("up"), (up - nw.col("more")).cast(nw.Int64).alias("down")).drop("more")
 
 
 def _one(condition: nw.Expr) -> nw.Expr:
