@@ -67,10 +67,7 @@ test-floors: $(VENV)-floors/.made
 	$(VENV)-floors/bin/python -m pytest -q -p no:randomly $(FLOORS)
 
 bench-scale: $(VENV)/.dev
-	OMP_NUM_THREADS=1 $(BIN)/python bench/bench_scale.py table
-	OMP_NUM_THREADS=1 $(BIN)/python bench/bench_scale.py growth
-	OMP_NUM_THREADS=1 $(BIN)/python bench/bench_scale.py night
-	OMP_NUM_THREADS=1 $(BIN)/python bench/bench_scale.py core
+	OMP_NUM_THREADS=1 $(BIN)/python bench/bench_scale.py all
 
 nightly: $(VENV)/.dev
 	HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest -q -n $(JOBS)

@@ -1,16 +1,19 @@
 """Scale: the same calls beside the best hand-written pandas, Polars and DuckDB code, each in a process of its own.
 
 Run: python bench/bench_scale.py table [ORDERS ...]          CPU seconds, peak memory and ratios (default 1e6 1e7)
-     python bench/bench_scale.py growth [ORDERS ...]         CPU and memory an order as the log grows, on DuckDB
+     python bench/bench_scale.py growth [ORDERS ...]         CPU an order as the log grows, on DuckDB (1e5 1e6 1e7 5e7)
      python bench/bench_scale.py core [ORDERS] [LIMIT_MB]    out of core: every task on DuckDB, memory watched
      python bench/bench_scale.py page [ORDERS] [LIMIT_MB]    the weekly page and the user table, whole, on pandas
-     python bench/bench_scale.py night [ORDERS]              a night with LogState beside the full run
+     python bench/bench_scale.py night [ORDERS]              a night with LogState beside the full run (2e6)
      python bench/bench_scale.py file ORDERS PATH            write the order file alone, in chunks
-Each writes its table between the marks of docs/explanation/scale.md.
+     python bench/bench_scale.py all                         table, growth, core and night; each file is written once
+Each writes its table, which is of one run, between the marks of docs/explanation/scale.md. TIMES=2 says how often a
+job is measured; the least counts.
 """
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import re
@@ -65,6 +68,14 @@ def write(orders: int, path: Path) -> None:
             cents = rng.integers(100, 9_999, n) * np.where(rng.random(n) < 0.01, -1, 1)
             columns = [users, at, cents / 100, estates[users % 200], categories[rng.integers(0, 20, n)]]
             writer.write_table(pa.table([pa.array(c) for c in columns], schema=schema))
+
+
+def file_of(orders: int, folder: Path) -> Path:
+    """The file of so many orders, written unless it is there."""
+    path = folder / f"{orders}.parquet"
+    if not path.exists():
+        write(orders, path)
+    return path
 
 
 # -- by hand: what somebody who knows the engine writes for one question ------------------------------------------------
@@ -343,8 +354,13 @@ LIFECYCLE_SQL = (
 )
 
 
-def by_hand(task: str, engine: str, path: Path) -> Callable[[], object]:
-    """The hand-written job; a pandas frame is in memory before it begins, the others read the file."""
+def by_hand(
+    task: str, engine: str, path: Path, limit: str | None = None, out: Path | None = None
+) -> Callable[[], object]:
+    """The hand-written job; a pandas frame is in memory before it begins, the others read the file.
+
+    DuckDB takes a limit of memory, and a folder to write the answer to.
+    """
     names = (_segments(),) if task == "rfm" else ()
     if engine == "pandas":
         import pandas as pd
@@ -365,6 +381,12 @@ def by_hand(task: str, engine: str, path: Path) -> Callable[[], object]:
     def run() -> object:
         connection = duckdb.connect(config={"preserve_insertion_order": False})
         connection.execute(f"SET threads = 2; CREATE VIEW orders AS SELECT * FROM '{path}'")
+        if limit is not None:
+            connection.execute(f"SET memory_limit = '{limit}'")
+        if out is not None:
+            for text in texts[:-1]:
+                connection.execute(text).fetchall()
+            return connection.sql(texts[-1]).write_parquet(str(out / f"{task}.parquet"))
         return [connection.sql(t).to_arrow_table() if "CREATE" not in t else connection.execute(t) for t in texts][-1]
 
     return run
@@ -459,89 +481,125 @@ def child(*arguments: str, limit_mb: int | None = None) -> dict[str, float]:
     return json.loads(done.stdout.strip().splitlines()[-1])
 
 
-def one(side: str, task: str, engine: str, path: str) -> None:
-    """In a process of its own: CPU of the job, and the most memory that the process ever had."""
-    warnings.simplefilter("ignore")
+def resident(what: str) -> float:
+    """VmRSS or VmHWM, the memory of this process now or at most, in MB; what began it does not count."""
+    told = Path("/proc/self/status").read_text(encoding="ascii")
+    return int(re.search(rf"{what}:\s+(\d+) kB", told)[1]) / 1024  # type: ignore[index]
+
+
+def with_imports(side: str, task: str, engine: str) -> None:
+    """What a process of this kind loads whatever it is asked: no part of what is measured."""
+    for name in {"pandas": ("pandas", "pyarrow.parquet"), "duckdb": ("duckdb", "pyarrow")}.get(engine, (engine,)):
+        importlib.import_module(name)
     if side == "commlife":
         import commlife as cl
 
-        assert all((cl.Lifecycle, cl.RFM, cl.cohort_table, cl.purchase_summary))  # imports are not the point
+        assert all((cl.Lifecycle, cl.RFM, cl.cohort_table, cl.purchase_summary))
+    elif task == "rfm":
+        _segments()
+
+
+def one(side: str, task: str, engine: str, path: str) -> None:
+    """In a process of its own: CPU of the job, the most memory of the process, and what it held after its imports."""
+    warnings.simplefilter("ignore")
+    with_imports(side, task, engine)
+    held = resident("VmRSS")
     job = (by_hand if side == "hand" else by_commlife)(task, engine, Path(path))
     begin, wall = time.process_time(), time.perf_counter()
     job()
     spent, took = time.process_time() - begin, time.perf_counter() - wall
-    print(json.dumps({"cpu": spent, "wall": took, "mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
+    print(json.dumps({"cpu": spent, "wall": took, "mb": resident("VmHWM"), "above": resident("VmHWM") - held}))
 
 
-def table(sizes: list[int], times: int) -> None:
-    lines = ["| orders | task | engine | by hand, CPU s | commlife, CPU s | ratio | by hand, MB | commlife, MB | ratio |",
-             "|---|---|---|---|---|---|---|---|---|"]  # fmt: skip
-    with tempfile.TemporaryDirectory() as folder:
-        small = Path(folder) / "small.parquet"
-        write(SMALL, small)
-        child("same", str(small))
-        for orders in sizes:
-            path = Path(folder) / f"{orders}.parquet"
-            write(orders, path)
-            for task in TASKS:
-                for engine in ENGINES:
-                    best: dict[str, dict[str, float]] = {}
-                    for _ in range(times):
-                        for side in ("hand", "commlife"):
-                            seen = child("one", side, task, engine, str(path))
-                            if side not in best or seen["cpu"] < best[side]["cpu"]:
-                                best[side] = seen
-                    hand, ours = best["hand"], best["commlife"]
-                    lines.append(
-                        f"| {orders:,} | {task} | {engine} | {hand['cpu']:.2f} | {ours['cpu']:.2f} | "
-                        f"{ours['cpu'] / hand['cpu']:.2f} | {hand['mb']:.0f} | {ours['mb']:.0f} | {ours['mb'] / hand['mb']:.2f} |"
-                    )
-                    print(lines[-1], flush=True)
-            path.unlink()
-    keep("bench", lines)
+def best_of(times: int, *arguments: str) -> dict[str, float]:
+    """The least of each figure."""
+    seen = [child("one", *arguments) for _ in range(times)]
+    return {name: min(each[name] for each in seen) for name in seen[0]}
 
 
-def growth(sizes: list[int]) -> None:
-    lines = ["| orders | " + " | ".join(f"{task}, CPU us an order" for task in ("take_in", *TASKS)) + " | most memory, MB |",
-             "|---" * (len(TASKS) + 3) + "|"]  # fmt: skip
-    with tempfile.TemporaryDirectory() as folder:
-        for orders in sizes:
-            path = Path(folder) / f"{orders}.parquet"
-            write(orders, path)
-            seen = [child("one", "commlife", task, "duckdb", str(path)) for task in ("take_in", *TASKS)]
-            cells = " | ".join(f"{each['cpu'] / orders * 1e6:.2f}" for each in seen)
-            lines.append(f"| {orders:,} | {cells} | {max(each['mb'] for each in seen):.0f} |")
-            print(lines[-1], flush=True)
-            path.unlink()
-    keep("growth", lines)
+def table(sizes: list[int], times: int, folder: Path) -> None:
+    lines = [
+        "| orders | task | engine | by hand, CPU s | commlife, CPU s | ratio "
+        "| by hand, MB | commlife, MB | ratio | by hand above imports, MB | commlife above imports, MB | ratio |",
+        "|---" * 12 + "|",
+    ]
+    child("same", str(file_of(SMALL, folder)))
+    for orders in sizes:
+        path = str(file_of(orders, folder))
+        for task in TASKS:
+            for engine in ENGINES:
+                hand, ours = (best_of(times, side, task, engine, path) for side in ("hand", "commlife"))
+                cells = [f"{orders:,}", task, engine]
+                for name, digits in (("cpu", 2), ("mb", 0), ("above", 0)):
+                    cells += [f"{hand[name]:.{digits}f}", f"{ours[name]:.{digits}f}", f"{ours[name] / hand[name]:.2f}"]
+                lines.append("| " + " | ".join(cells) + " |")
+                print(lines[-1], flush=True)
+    keep("bench", [*lines, "", f"One run, {machine()}; the least of {times} processes each."])
 
 
-def core(orders: int, limit_mb: int, tasks: list[str]) -> None:
-    """Every task from one file to Parquet, DuckDB held to half of the limit, the process to the limit itself."""
-    lines = ["| task | CPU s | wall s | most memory, MB |", "|---|---|---|---|"]
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "orders.parquet"
-        begin = time.perf_counter()
-        write(orders, path)
-        print(
-            f"{orders:,} orders, {path.stat().st_size / 2**20:.0f} MB of Parquet in {time.perf_counter() - begin:.0f} s",
-            flush=True,
-        )
-        for task in tasks:
-            seen = child("core_one", task, str(path), folder, limit_mb=limit_mb)
-            lines.append(f"| {task} | {seen['cpu']:.1f} | {seen['wall']:.1f} | {seen['mb']:.0f} |")
-            print(lines[-1], flush=True)
-    keep("core", [f"{orders:,} orders, the process held to {limit_mb:,} MB of data (RLIMIT_DATA):", "", *lines])
+def growth(sizes: list[int], times: int, folder: Path) -> None:
+    """CPU an order of both, DuckDB with as much memory as it asks for; the largest log is measured once."""
+    lines = [
+        "| orders | " + " | ".join(("take in", *TASKS)) + " | most memory, MB |",
+        "|---" * (len(TASKS) + 3) + "|",
+    ]
+    for orders in sizes:
+        path = str(file_of(orders, folder))
+        often = times if orders < 20_000_000 else 1
+        cells, most = [], {"commlife": 0.0, "hand": 0.0}
+        for task in ("take_in", *TASKS):
+            told = []
+            for side in ("commlife",) if task == "take_in" else ("commlife", "hand"):
+                seen = best_of(often, side, task, "duckdb", path)
+                told.append(f"{seen['cpu'] / orders * 1e6:.2f}")
+                most[side] = max(most[side], seen["mb"])
+            cells.append(" / ".join(told))
+            print(f"{orders:,} {task} {cells[-1]}", flush=True)
+        lines.append(f"| {orders:,} | " + " | ".join(cells) + f" | {most['commlife']:.0f} / {most['hand']:.0f} |")
+        print(lines[-1], flush=True)
+    keep("growth", [*lines, "", f"One run, {machine()}."])
 
 
-def core_one(task: str, path: str, folder: str) -> None:
+def machine() -> str:
+    """What the figures were measured on."""
+    return f"{os.cpu_count()} cores, load of the machine {os.getloadavg()[2]:.1f} over its last quarter of an hour"
+
+
+#: What DuckDB may hold where the process is held to 4 GB.
+CORE_LIMIT = "1500MB"
+
+
+def core(orders: int, limit_mb: int, tasks: list[str], folder: Path) -> None:
+    """Every task from one file to Parquet, DuckDB held to its limit, the process to its own; by hand alike."""
+    lines = [
+        "| task | CPU s | by hand | wall s | by hand | most memory, MB | by hand | CPU us an order | by hand |",
+        "|---" * 9 + "|",
+    ]
+    path = file_of(orders, folder)
+    for task in tasks:
+        ours = child("core_one", "commlife", task, str(path), str(folder), limit_mb=limit_mb)
+        hand = child("core_one", "hand", task, str(path), str(folder), limit_mb=limit_mb) if task in TASKS else None
+        cells = [task]
+        for name, unit, digits in (("cpu", 1.0, 1), ("wall", 1.0, 1), ("mb", 1.0, 0), ("cpu", orders / 1e6, 2)):
+            cells += ["" if each is None else f"{each[name] / unit:.{digits}f}" for each in (ours, hand)]
+        lines.append("| " + " | ".join(cells) + " |")
+        print(lines[-1], flush=True)
+    told = f"{orders:,} orders, the process held to {limit_mb:,} MB of data (RLIMIT_DATA), DuckDB to {CORE_LIMIT}"
+    keep("core", [f"{told}; one run, {machine()}:", "", *lines])
+
+
+def core_one(side: str, task: str, path: str, folder: str) -> None:
+    """The taking in of the log is part of it; results with a row a user are written."""
     warnings.simplefilter("ignore")
     os.chdir(folder)
+    with_imports(side, task, "duckdb")
     begin, wall = time.process_time(), time.perf_counter()
-    log = make_log("duckdb", Path(path), "1500MB")
-    answer(task, log, Path(folder))
+    if side == "hand":
+        by_hand(task, "duckdb", Path(path), CORE_LIMIT, Path(folder))()
+    else:
+        answer(task, make_log("duckdb", Path(path), CORE_LIMIT), Path(folder))
     spent, took = time.process_time() - begin, time.perf_counter() - wall
-    print(json.dumps({"cpu": spent, "wall": took, "mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
+    print(json.dumps({"cpu": spent, "wall": took, "mb": resident("VmHWM")}))
 
 
 #: What DuckDB may hold of the memory of a page; the rest is a row a user, and the models.
@@ -651,21 +709,37 @@ def main() -> None:
         core_one(*rest)
     elif what == "file":
         write(int(float(rest[0])), Path(rest[1]))
-    elif what == "core":
-        tasks = rest[2].split(",") if len(rest) > 2 else [*TASKS, "user_table"]
-        core(int(float(rest[0])) if rest else 50_000_000, int(rest[1]) if len(rest) > 1 else 4096, tasks)
     elif what == "page":
         page(int(float(rest[0])) if rest else 10_000_000, int(rest[1]) if len(rest) > 1 else 4096)
     elif what == "page_one":
         page_one(*rest)
-    elif what == "night":
-        night(int(float(rest[0])) if rest else 10_000_000)
-    elif what == "growth":
-        growth([int(float(size)) for size in rest] or [100_000, 1_000_000, 10_000_000])
-    elif what == "table":
-        table([int(float(size)) for size in rest] or [1_000_000, 10_000_000], int(os.environ.get("TIMES", "2")))
     else:
-        raise SystemExit(__doc__)
+        measure(what, rest)
+
+
+def measure(what: str, rest: list[str]) -> None:
+    """The parts that share their files of orders."""
+    sizes = [int(float(size)) for size in rest] if what in {"table", "growth"} else []
+    times = int(os.environ.get("TIMES", "2"))
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
+        parts: dict[str, Callable[[], None]] = {
+            "table": lambda: table(sizes or [1_000_000, 10_000_000], times, folder),
+            "growth": lambda: growth(sizes or [100_000, 1_000_000, 10_000_000, 50_000_000], times, folder),
+            "core": lambda: core(
+                int(float(rest[0])) if rest else 50_000_000,
+                int(rest[1]) if len(rest) > 1 else 4096,
+                rest[2].split(",") if len(rest) > 2 else [*TASKS],
+                folder,
+            ),
+            "night": lambda: night(int(float(rest[0])) if rest else 2_000_000),
+        }
+        if what != "all" and what not in parts:
+            raise SystemExit(__doc__)
+        for name in parts if what == "all" else [what]:
+            begin = time.perf_counter()
+            parts[name]()
+            print(f"{name}: {time.perf_counter() - begin:.0f} s", flush=True)
 
 
 if __name__ == "__main__":
