@@ -217,6 +217,7 @@ def test_survivors_must_show_both_leaving_and_staying(survivors: list[float]) ->
     ("change", "text"),
     [
         ({"annual_discount": -0.1}, "annual_discount"),
+        ({"annual_discount": 100.5}, "annual_discount"),
         ({"annual_discount": float("nan")}, "annual_discount"),
         ({"annual_discount": True}, "annual_discount"),
         ({"annual_discount": "ten"}, "annual_discount"),

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from commlife.errors import ConfigError, InsufficientDataError, SchemaError
-from commlife.value import BetaGeo, ModifiedBetaGeo, ParetoNBD, frequency_check
+from commlife.value import BetaGeo, GammaGamma, ModifiedBetaGeo, ParetoNBD, frequency_check, value_totals
 
 BASE = {"BetaGeo": (0.6, 5.0, 0.8, 2.4), "ModifiedBetaGeo": (0.6, 6.0, 0.9, 1.6), "ParetoNBD": (0.6, 8.0, 0.8, 12.0)}
 SPECS = [BetaGeo, ModifiedBetaGeo, ParetoNBD]
@@ -133,3 +133,23 @@ def test_intervals_stay_above_zero_and_widen_with_the_level() -> None:
     for level in (0, 1, True, "95%"):
         with pytest.raises(ConfigError, match="level"):
             fitted.intervals(level)
+
+
+@by_name
+def test_intervals_of_totals_do_not_ask_in_which_unit_a_covariate_comes(model: Any) -> None:
+    summary = drawn(model, users=1500, seed=6)
+    rng = np.random.default_rng(2)
+    spent = rng.gamma(6.0 * summary["x"].clip(lower=1)) / summary["x"].clip(lower=1) / rng.gamma(4.0, 1 / 15.0, 1500)
+    summary = summary.assign(m_x=np.where(summary["x"] > 0, spent, np.nan))
+    tenths = summary.assign(km=10.0 * summary["km"])
+    spend = GammaGamma().fit(summary)
+    names = ["value", "se_parameters", "se_chance", "low", "high"]
+    one, other = (
+        value_totals(model(**COVARIATES).fit(data), spend, data, horizon="91D").table[names].iloc[-1]
+        for data in (summary, tenths)
+    )
+    assert (one > 0).all()
+    assert other.to_numpy() == pytest.approx(one.to_numpy(), rel=1e-3)
+    # Coefficients that are estimated too do not change the order of what is uncertain.
+    bare = value_totals(model().fit(summary), spend, summary, horizon="91D").table["se_parameters"].iloc[-1]
+    assert 0.5 * bare < one["se_parameters"] < 2.0 * bare

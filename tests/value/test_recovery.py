@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from commlife.errors import ConfigError, InsufficientDataError
+from commlife.errors import ConfigError, InsufficientDataError, ModelWarning
 from commlife.value import (
     BetaGeo,
     GammaGamma,
@@ -96,8 +96,28 @@ def test_profiles_say_what_they_cannot() -> None:
         profile_intervals(BetaGeo(prior="weak").fit(summary), summary)
     with pytest.raises(ConfigError, match="Did you mean"):
         profile_log_likelihood(fitted, summary, alfa=3.0)
-    with pytest.raises(ConfigError, match="positive"):
-        profile_log_likelihood(fitted, summary, alpha=-3.0)
+    for wrong in (-3.0, 0.0, np.inf):
+        with pytest.raises(ConfigError, match="positive"):
+            profile_log_likelihood(fitted, summary, alpha=wrong)
+    with pytest.raises(ConfigError, match="takes a fitted BetaGeo, ModifiedBetaGeo or ParetoNBD; seen BetaGeo"):
+        profile_intervals(BetaGeo(), summary)
+
+
+def test_a_parameter_that_the_data_hardly_limit_has_no_interval() -> None:
+    """Some dozens of users tell too little of who leaves."""
+    summary = simulated("ModifiedBetaGeo", 3).head(60)
+    with pytest.warns(ModelWarning):
+        fitted = ModifiedBetaGeo().fit(summary)
+    with pytest.raises(InsufficientDataError, match="60 users hardly determine the parameters"):
+        profile_intervals(fitted, summary)
+
+
+def test_existing_users_are_left_out_of_a_profile_as_of_its_fit() -> None:
+    summary = simulated("ModifiedBetaGeo", 3).head(800)
+    fitted = ModifiedBetaGeo().fit(summary)
+    old = summary.assign(user_id=range(10**6, 10**6 + len(summary)), existing=True)
+    both = pd.concat([summary.assign(existing=False), old], ignore_index=True)
+    pd.testing.assert_frame_equal(profile_intervals(fitted, both), profile_intervals(fitted, summary))
     with pytest.raises(ConfigError, match="takes a fitted"):
         profile_intervals(BetaGeo(), summary)
     few = simulate_summary("ParetoNBD", TRUTH["ParetoNBD"], n_users=100, T="200D", whole_days=True, seed=1)
