@@ -182,11 +182,12 @@ def test_wrong_arguments_are_refused(wrong):
 
 @pytest.mark.parametrize("silent_after", [1, 2])
 def test_the_three_lists(engine, as_pandas, silent_after):
-    frame = export(2)
+    frame = export(2, n=300, users=200)
     log = cl.OrderLog.from_frame(engine(frame), **NAMES)
     lists = contact_lists(log, as_of=AS_OF, lifecycle=Lifecycle(silent_after=silent_after))
     bought = weeks_of_users(frame)
     newcomers = {user: -1 in weeks for user, weeks in bought.items() if weeks[0] == -2}
+    assert set(newcomers.values()) == {True, False}
     told = as_pandas(lists.newcomers)
     assert dict(zip(told["user_id"], told["came_back"], strict=True)) == newcomers
     assert set(as_pandas(lists.new)["user_id"]) == {user for user, weeks in bought.items() if weeks[0] == -1}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pandas as pd
+import pytest
 
 import commlife as cl
 
@@ -24,3 +25,9 @@ def test_it_is_shown_by_its_newest_states():
     assert repr(life) == ("FittedLifecycle(4 users before 2025-01-29: 1 new, 1 active, 1 returned, 1 churned)")
     html = life._repr_html_()
     assert "2025-01-22" in html
+
+
+def test_churn_begins_after_silence():
+    with pytest.raises(cl.ConfigError, match="churned_after"):
+        cl.Lifecycle(silent_after=3, churned_after=3)
+    assert cl.Lifecycle(silent_after=3, churned_after=4).churned_after == 4
