@@ -7,7 +7,7 @@ JOBS   ?= 2
 
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help demo test test-engines test-floors bench-scale nightly quick mutation mutation-quick lint types layers docs notebooks bench bench-basket api fuzz artefacts changelog clean
+.PHONY: help demo test test-engines test-floors bench-scale nightly quick mutation mutation-quick lint types layers docs notebooks bench bench-basket api fuzz audit artefacts changelog clean
 
 help:
 	@echo "make demo       the weekly page from real data: users.parquet and report.html in $(OUT)/"
@@ -20,6 +20,7 @@ help:
 	@echo "make docs       build the site, strict     make bench   ratios against peers, in one run"
 	@echo "make api        names, breaks with the last release, JSON schemas and columns of frames against what is kept"
 	@echo "make fuzz       Atheris over from_frame, from_csv, JSON and the command line, FUZZ=300 seconds each"
+	@echo "make audit      known weaknesses (pip-audit) of what is installed, and of the oldest versions that pyproject allows; needs the network"
 	@echo "make artefacts  build the wheel and the sdist, look into them, test them as installed, also with all they need in a new environment"
 
 # One stamp for each set of packages: `make demo` on a fresh machine does not wait for the linters.
@@ -50,7 +51,7 @@ test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n $(JOBS) --cov --cov-report=term $(PYTEST)
 
 test-engines: $(VENV)/.dev
-	$(BIN)/python -m pip install --quiet "pyspark>=3.5"
+	$(BIN)/python -m pip install --quiet "pyspark>=3.5.2"
 	$(BIN)/python -m pytest -q slow
 
 # The oldest versions that pyproject.toml allows, in an environment of their own.
@@ -58,7 +59,7 @@ $(VENV)-floors/.made: pyproject.toml tests/engines/floors.py
 	$(PYTHON) -m venv $(VENV)-floors
 	$(VENV)-floors/bin/python -m pip install --quiet --upgrade "pip>=25.1"
 	$(PYTHON) tests/engines/floors.py > $(VENV)-floors/constraints.txt
-	$(VENV)-floors/bin/python -m pip install --quiet --constraint $(VENV)-floors/constraints.txt --editable ".[polars,duckdb,report,testing]"
+	$(VENV)-floors/bin/python -m pip install --quiet --constraint $(VENV)-floors/constraints.txt --editable ".[polars,duckdb,dask,report,testing]"
 	@touch $@
 
 # FLOORS narrows it, as CI does: make test-floors FLOORS='tests/engines -k "boundary or clock_changes"'
@@ -126,6 +127,13 @@ fuzz: $(VENV)/.dev
 	$(BIN)/python -m pip install --quiet --group fuzz
 	@for target in from_frame from_csv from_json command_line; do \
 		echo "== $$target"; $(BIN)/python fuzz/run.py $$target --seconds $(FUZZ) || exit 1; done
+
+# Asked of the advisory service: the newest versions that were resolved here, and the floors themselves. A finding ends it.
+audit: $(VENV)/.dev
+	$(BIN)/python -m pip install --quiet --group audit
+	$(BIN)/pip-audit --skip-editable --desc off
+	@$(BIN)/python tests/engines/floors.py | sed 's/\.\*$$//' > $(VENV)/floors.txt
+	$(BIN)/pip-audit --no-deps --disable-pip --desc off --requirement $(VENV)/floors.txt
 
 bench: $(VENV)/.bench
 	@for script in bench/bench_*.py; do echo "== $$script"; OMP_NUM_THREADS=1 $(BIN)/python $$script || exit 1; done
