@@ -12,7 +12,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import commlife as cl
 from commlife import _engine
 from commlife._engine.times import NOT_A_TIME
 
@@ -87,9 +86,3 @@ def test_a_small_table_joins_a_frame_of_parts() -> None:
         _engine.lazy_like(small, in_parts(table), types={"user_id": "user_id"}), on="user_id", how="inner"
     )
     assert rows_of(joined.select("user_id", "group")) == [(7, 2), (8, 3)]
-
-
-def test_frames_of_parts_are_not_written_as_one_file(tmp_path) -> None:
-    with pytest.raises(cl.EngineError, match=r"a Dask frame writes a folder.*frame.to_parquet\(folder\)"):
-        cl.write_parquet(dd.from_pandas(pd.DataFrame({"a": [1]}), npartitions=1), tmp_path / "x.parquet")
-    assert not list(tmp_path.iterdir())

@@ -56,6 +56,14 @@ def test_months_and_quarters_match_pythons_calendar(day):
     assert quarter.index_of(day, as_of=0) == date.year * 4 + (date.month - 1) // 3
 
 
+def test_no_month_of_a_century_is_missed():
+    """Every day of 1970 to 2100, with its twenty-ninths of February, against NumPy's months."""
+    every = np.arange(0, 47_847)
+    months = every.astype("datetime64[D]").astype("datetime64[M]").astype(np.int64) + 12 * 1970
+    assert (Period("month").index_of(every, as_of=0) == months).all()
+    assert (Period("quarter").index_of(every, as_of=0) == months // 3).all()
+
+
 @given(days)
 def test_weeks_begin_on_monday(day):
     week = Period("week")

@@ -50,7 +50,7 @@ def test_a_log_without_equal_lines_has_no_fault_to_tell():
 
 def test_a_question_of_a_column_that_was_not_named_is_refused_whoever_asks():
     log = cl.OrderLog.from_frame(pd.DataFrame({"u": ["a"], "t": ["2025-01-01"], "m": [1.0]}), **NAMES)
-    with pytest.raises(cl.ConfigError, match=r"needs the column channel.*OrderLog.from_frame\(channel="):
+    with pytest.raises(cl.ConfigError, match=r"this question needs the column channel.*OrderLog.from_frame\(channel="):
         own_attributes(log, 20_200, "channel")
 
 

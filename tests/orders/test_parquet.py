@@ -156,3 +156,12 @@ def test_arrow_tables_are_written_and_pandas_says_what_it_needs(frame, tmp_path,
     monkeypatch.setattr("pandas.DataFrame.to_parquet", _Refusing(ImportError("pyarrow")))
     with pytest.raises(cl.EngineError, match=r"pip install .commlife\[parquet\]"):
         cl.write_parquet(frame, tmp_path / "x.parquet")
+
+
+@pytest.mark.filterwarnings("ignore:Dask support:FutureWarning")
+def test_frames_of_parts_are_not_written_as_one_file(frame, tmp_path):
+    import dask.dataframe as dd
+
+    with pytest.raises(cl.EngineError, match=r"a Dask frame writes a folder.*frame.to_parquet\(folder\)"):
+        cl.write_parquet(dd.from_pandas(frame, npartitions=1), tmp_path / "x.parquet")
+    assert not list(tmp_path.iterdir())
