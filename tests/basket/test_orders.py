@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from commlife.basket import attach_rate, frequent_itemsets, product_heat, units_per_order
+from commlife.basket import association_rules, attach_rate, frequent_itemsets, product_heat, units_per_order
 from commlife.errors import ConfigError, InsufficientDataError, ModelWarning
 from commlife.orders import OrderLog
 
@@ -304,3 +304,23 @@ def test_every_engine_gives_the_same(small, engine, returns):
 def test_wrong_arguments_are_config_errors(small, call):
     with pytest.raises(ConfigError):
         call(log_of(small))
+
+
+def test_what_was_bought_for_a_cent_or_for_nothing_is_in_the_basket_and_what_came_back_is_not():
+    frame = pd.DataFrame(
+        {
+            "user": 1, "order": [1, 1, 1, 1, 2], "sku": ["cent", "free", "back", "back", "tea"], "at": "2025-03-01",
+            "paid": [0.01, 0.0, 5.0, -5.0, 3.0],
+        }
+    )  # fmt: skip
+    log = OrderLog.from_frame(frame, user_id="user", order_id="order", item_id="sku", ordered_at="at", amount="paid")
+    found = frequent_itemsets(log, as_of=AS_OF, min_count=1, max_len=1).to_frame()
+    assert sorted(item for (item,) in found["itemset"]) == ["cent", "free", "tea"]
+
+
+def test_a_share_that_may_be_nothing_is_told_apart_from_one_that_may_not():
+    sets = frequent_itemsets([["a", "b"], ["a"]], min_count=1)
+    with pytest.raises(ConfigError, match=r"min_support is a fraction in \(0, 1\]; seen 0 "):
+        frequent_itemsets([["a"]], min_support=0)
+    with pytest.raises(ConfigError, match=r"min_confidence is a fraction in \[0, 1\]; seen -1 "):
+        association_rules(sets, min_confidence=-1)

@@ -90,3 +90,13 @@ def test_a_policy_refuses_a_table_with_a_denied_column() -> None:
     with pytest.raises(ConfigError, match="'monetary': PriceGuard denies"):
         policy.plan(users)
     assert Policy.from_json(policy.to_json()) == policy
+
+
+def test_a_gift_is_no_price_that_was_paid() -> None:
+    frame = pd.DataFrame(
+        {"u": [1, 2, 3], "t": ["2025-01-20", "2025-01-21", "2025-01-22"], "m": [8.0, 0.0, 10.0], "i": "milk"}
+    )
+    given_away = OrderLog.from_frame(frame, user_id="u", ordered_at="t", amount="m", item_id="i")
+    offers = pd.DataFrame({"item_id": ["milk"], "original_price": [8.0], "payable_price": [6.0]})
+    table = PriceGuard(floor_share=0.5, lookback="20D").audit_prices(given_away, offers, as_of="2025-02-01")
+    assert table[["lowest", "is_lowest"]].to_numpy().tolist() == [[8.0, True]]

@@ -49,6 +49,13 @@ def test_each_number_by_hand(engine):
         assert table[name].tolist() == pytest.approx(values, abs=1e-12), name
 
 
+def test_whoever_bought_nothing_with_a_category_bought_of_none(engine):
+    lines = pd.concat([LINES, LINES[LINES["u"] == "ben"].head(1).assign(u="don", o=8, c=None)], ignore_index=True)
+    log = cl.OrderLog.from_frame(engine(lines), **NAMES, category="c")
+    table = behaviours(log, AS_OF, ("categories", "recency_days")).set_index("user_id")
+    assert table["categories"].to_dict() == {"ann": 2, "ben": 1, "don": 0}
+
+
 def test_shares_given_from_another_log_are_used_in_place_of_these():
     log = cl.OrderLog.from_frame(LINES, **NAMES, list_amount="l")
     given = {"weekend_share": 1.0, "discount_share": 0.0}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pandas as pd
+import pytest
 
 import commlife as cl
 from commlife._engine import collect
@@ -10,6 +11,7 @@ from commlife.features.tastes import (
     bought_categories,
     discounted_lines,
     favourite_category,
+    ordered_categories,
     price_band,
     priced_lines,
 )
@@ -92,3 +94,12 @@ def test_without_orders_and_categories(engine):
     kept = ROWS.drop(columns="order_id")
     log = cl.OrderLog.from_frame(engine(kept), **{k: v for k, v in NAMES.items() if k != "order_id"})
     assert by_user(favourite_category(log, 20_200), "favourite_category")["ann"] == "veg", "each row is an order"
+
+
+def test_a_column_that_is_missing_is_named_with_what_needs_it():
+    log = cl.OrderLog.from_frame(
+        ROWS[["user_id", "ordered_at", "amount"]], user_id="user_id", ordered_at="ordered_at", amount="amount"
+    )
+    for level, told in (("category", "a favourite category needs the column category"), ("item_id", "this question")):
+        with pytest.raises(cl.ConfigError, match=told):
+            ordered_categories(log, 20_200, level=level)
