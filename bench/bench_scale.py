@@ -419,10 +419,10 @@ def same(task: str, engine: str, path: Path) -> None:
 # -- the library --------------------------------------------------------------------------------------------------------
 
 
-def make_log(engine: str, path: Path, limit: str | None = None) -> Any:
+def make_log(engine: str, path: Path, limit: str | None = None, **more: str) -> Any:
     import commlife as cl
 
-    more = {"memory_limit": limit} if limit else {}
+    more |= {"memory_limit": limit} if limit else {}
     return cl.OrderLog.from_parquet(path, engine=engine, observed_from="2024-12-30", **NAMES, **more)
 
 
@@ -440,6 +440,9 @@ def answer(task: str, log: Any, out: Path | None = None) -> object:
         return cl.cohort_table(log, as_of=AS_OF, period="week").to_frame()
     elif task == "lifecycle":
         made = cl.Lifecycle(period="7D").fit(log, as_of=AS_OF).states
+    elif out is not None:
+        cl.write_user_table(log, out / f"{task}.parquet", as_of=AS_OF)
+        return None
     else:
         made = cl.user_table(log, as_of=AS_OF)
     if out is not None:
@@ -597,7 +600,9 @@ def core_one(side: str, task: str, path: str, folder: str) -> None:
     if side == "hand":
         by_hand(task, "duckdb", Path(path), CORE_LIMIT, Path(folder))()
     else:
-        answer(task, make_log("duckdb", Path(path), CORE_LIMIT), Path(folder))
+        # Of these tasks the user table alone asks for categories.
+        more = {"category": "category"} if task == "user_table" else {}
+        answer(task, make_log("duckdb", Path(path), CORE_LIMIT, **more), Path(folder))
     spent, took = time.process_time() - begin, time.perf_counter() - wall
     print(json.dumps({"cpu": spent, "wall": took, "mb": resident("VmHWM")}))
 

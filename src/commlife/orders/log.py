@@ -453,7 +453,6 @@ class OrderLog:
             lines = lines.filter(user < high)
         part = self._derived(_engine.settle(lines), columns=self.columns, set_aside=(), audit=None)
         part._part_of = self
-        part._rereads = True
         return part
 
     @property

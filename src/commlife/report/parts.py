@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
 
@@ -17,9 +14,9 @@ from commlife._engine.frames import KINDS
 from commlife._files import file_to_write, filled_beside
 from commlife._text import Language, check_language
 from commlife.coupons import CrossCategory
-from commlife.errors import ConfigError, EngineError, InsufficientDataError, LeftTruncatedWarning
+from commlife.errors import ConfigError, EngineError
 from commlife.features.users import warn_if_left_truncated
-from commlife.orders.calendar import Timestamp, day_text
+from commlife.orders.calendar import Timestamp
 from commlife.orders.log import need_log
 from commlife.report import users as user_rows
 from commlife.report._models import Models, fit_missing
@@ -35,9 +32,6 @@ if TYPE_CHECKING:
     from commlife.segments import FittedLifecycle, FittedRFM
 
 __all__ = ["WrittenUserTable", "write_user_table"]
-
-#: Ids from which (None: no bound) to below which a part of the users reaches.
-Bounds = tuple[Any, Any]
 
 _TEXTS = (
     "segment", "rfm_code", "state", "next_action", "favourite_category", "price_band", "reason_1", "reason_2",
@@ -78,7 +72,7 @@ def write_user_table(
     offers: Policy | Sequence[Coupon] | None = None,
     budget: float | None = None,
     lang: Language = "en",
-    users_at_once: int = 250_000,
+    users_at_once: int = user_rows.AT_ONCE,
 ) -> WrittenUserTable:
     """Write the rows of :func:`user_table` to a Parquet file, so many users at a time.
 
@@ -128,7 +122,7 @@ def write_user_table(
         by_parts=True,
     )  # fmt: skip
     warn_if_left_truncated(log, models.as_of, washout=None)
-    bounds = _bounds(log, models.as_of, int(users_at_once))
+    bounds = user_rows.bounds_of(log, models.as_of, int(users_at_once))
     with filled_beside(target) as beside:
         if budget is None and not any(isinstance(rule, CrossCategory) for rule in models.policy.rules):
             rows = _write(beside, _each_part(log, models, bounds, language), models.notes)
@@ -151,47 +145,16 @@ def _check_engine(log: OrderLog) -> None:
         raise EngineError('Parquet files need pyarrow: pip install "commlife[parquet]".') from None
 
 
-def _bounds(log: OrderLog, day: int, users_at_once: int) -> list[Bounds]:
-    """Ranges of ids that cover everybody, each with about as many payers as are made at once."""
-    counting = log._orders(day).filter(nw.col("counts"))
-    payers = _engine.settle(counting.select("user_id").unique())
-    n = _engine.count_rows(payers)
-    if n == 0:
-        raise InsufficientDataError.no_payers("the user table", day_text(day))
-    parts = -(-n // users_at_once)
-    if parts == 1:
-        return [(None, None)]
-    size = -(-n // parts)
-    ranked = payers.with_row_index("place", order_by="user_id")
-    firsts = ranked.filter((nw.col("place") % size == 0) & (nw.col("place") > 0)).select("user_id").collect()
-    edges = [None, *sorted(firsts["user_id"].to_list()), None]
-    return list(pairwise(edges))
-
-
-def _each_part(log: OrderLog, models: Models, bounds: list[Bounds], lang: Language) -> Iterator[pd.DataFrame]:
+def _each_part(log: OrderLog, models: Models, bounds: list[user_rows.Bounds], lang: Language) -> Iterator[pd.DataFrame]:
     """The finished rows of each part in turn, coupons decided by the part alone."""
     aside = user_rows.aside_rows(log)
-    for bound, part, table in _tables(log, models, bounds, lang):
+    for bound, part, table in user_rows.tables(log, models, bounds, lang):
         plan = models.policy.plan(user_rows.for_policy(table, part, models), lang=lang)
         decided = user_rows.with_coupons(table, plan.users.set_index("user_id"))
         yield user_rows.finished(decided, _between(aside, bound), log, models, lang=lang)
 
 
-def _tables(
-    log: OrderLog, models: Models, bounds: list[Bounds], lang: Language
-) -> Iterator[tuple[Bounds, OrderLog, pd.DataFrame]]:
-    """The part of the log within each bound, and its table before coupons."""
-    for bound in bounds:
-        part = log if len(bounds) == 1 else log._of_users(*bound)
-        with warnings.catch_warnings():
-            # Whether the log begins in the middle of lives was told of the whole of it.
-            warnings.simplefilter("ignore", LeftTruncatedWarning)
-            with _engine.scope():
-                table = user_rows.before_coupons(part, models, lang=lang)
-        yield bound, part, table
-
-
-def _between(aside: pd.DataFrame, bound: Bounds) -> pd.DataFrame:
+def _between(aside: pd.DataFrame, bound: user_rows.Bounds) -> pd.DataFrame:
     low, high = bound
     if aside.empty:
         return aside
@@ -204,7 +167,7 @@ def _between(aside: pd.DataFrame, bound: Bounds) -> pd.DataFrame:
 
 
 def _written_twice(
-    beside: Path, log: OrderLog, models: Models, bounds: list[Bounds], lang: Language, budget: float | None
+    beside: Path, log: OrderLog, models: Models, bounds: list[user_rows.Bounds], lang: Language, budget: float | None
 ) -> int:
     """Coupons are decided for all users together: the table without them waits in a file of its own."""
     import pyarrow.parquet as pq
@@ -212,7 +175,7 @@ def _written_twice(
     asked: list[pd.DataFrame] = []
 
     def waiting() -> Iterator[pd.DataFrame]:
-        for _, part, table in _tables(log, models, bounds, lang):
+        for _, part, table in user_rows.tables(log, models, bounds, lang):
             asked.append(user_rows.for_policy(table, part, models))
             yield table
 

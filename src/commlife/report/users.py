@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import narwhals.stable.v2 as nw
@@ -11,17 +13,17 @@ import pandas as pd
 from commlife import _engine
 from commlife._text import Language, check_language, label
 from commlife.coupons import CrossCategory
-from commlife.errors import InsufficientDataError
+from commlife.errors import InsufficientDataError, LeftTruncatedWarning
 from commlife.features import purchase_summary
 from commlife.features.tastes import bought_categories, favourite_category, price_band
-from commlife.features.users import own_attributes
+from commlife.features.users import own_attributes, warn_if_left_truncated
 from commlife.orders.calendar import Timestamp, day_text, days_to_datetime64
 from commlife.orders.log import need_log
 from commlife.report._models import VALUE_HORIZON, Models, fit_missing
 from commlife.segments.lifecycle import Lifecycle
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from commlife.churn import FittedSilenceModel
     from commlife.coupons import Coupon, CouponPlan, Policy
@@ -29,11 +31,16 @@ if TYPE_CHECKING:
     from commlife.segments import FittedLifecycle, FittedRFM
 
 __all__ = [
-    "COUNTS", "aside_rows", "before_coupons", "build", "finished", "for_policy", "user_table", "with_coupons",
+    "AT_ONCE", "COUNTS", "Bounds", "aside_rows", "before_coupons", "bounds_of", "build", "finished", "for_policy",
+    "tables", "user_table", "with_coupons",
 ]  # fmt: skip
 
 #: Reasons of cleaning rules that take a user out whole, and the segment that she gets.
 SET_ASIDE_SEGMENTS = {"proxy_buyer": "proxy_buyer", "excluded_category": "service_buyer"}
+#: Payers whose rows are made at once where the log lies out of core.
+AT_ONCE = 250_000
+#: Ids from which (None: no bound) to below which a part of the users reaches.
+Bounds = tuple[Any, Any]
 #: Columns of whole numbers, null for users who were set aside.
 COUNTS = ("r_score", "f_score", "m_score", "x", "t_x", "T", "recency_days", "frequency")
 #: Reasons shown, and how many are looked through for those that push the risk up.
@@ -105,10 +112,49 @@ def user_table(
 
 def build(log: OrderLog, models: Models, *, budget: float | None, lang: Language) -> tuple[pd.DataFrame, CouponPlan]:
     """The table as pandas, and the coupon plan inside it."""
-    table = before_coupons(log, models, lang=lang)
-    plan = models.policy.plan(for_policy(table, log, models), budget=budget, lang=lang)
+    warn_if_left_truncated(log, models.as_of, washout=None)
+    out_of_core = log._frame.implementation not in {*_engine.EAGER, *_engine.SPREAD}
+    bounds: list[Bounds] = bounds_of(log, models.as_of, AT_ONCE) if out_of_core else [(None, None)]
+    made, asked = [], []
+    for _, part, rows in tables(log, models, bounds, lang):
+        made.append(rows)
+        asked.append(for_policy(rows, part, models))
+    table = pd.concat(made, ignore_index=True)
+    made.clear()
+    plan = models.policy.plan(pd.concat(asked, ignore_index=True), budget=budget, lang=lang)
     table = with_coupons(table, plan.users.set_index("user_id"))
     return finished(table, aside_rows(log), log, models, lang=lang), plan
+
+
+def bounds_of(log: OrderLog, day: int, users_at_once: int) -> list[Bounds]:
+    """Ranges of ids that cover everybody, each with about as many payers as are made at once."""
+    counting = log._orders(day).filter(nw.col("counts"))
+    payers = _engine.settle(counting.select("user_id").unique())
+    n = _engine.count_rows(payers)
+    if n == 0:
+        raise InsufficientDataError.no_payers("the user table", day_text(day))
+    parts = -(-n // users_at_once)
+    if parts == 1:
+        return [(None, None)]
+    size = -(-n // parts)
+    ranked = payers.with_row_index("place", order_by="user_id")
+    firsts = _engine.collect(ranked.filter((nw.col("place") % size == 0) & (nw.col("place") > 0)).select("user_id"))
+    edges = [None, *sorted(firsts["user_id"].tolist()), None]
+    return list(pairwise(edges))
+
+
+def tables(
+    log: OrderLog, models: Models, bounds: list[Bounds], lang: Language
+) -> Iterator[tuple[Bounds, OrderLog, pd.DataFrame]]:
+    """The part of the log within each bound, and its table before coupons."""
+    for bound in bounds:
+        part = log if len(bounds) == 1 else log._of_users(*bound)
+        with warnings.catch_warnings():
+            # Whether the log begins in the middle of lives was told of the whole of it.
+            warnings.simplefilter("ignore", LeftTruncatedWarning)
+            with _engine.scope():
+                table = before_coupons(part, models, lang=lang)
+        yield bound, part, table
 
 
 def before_coupons(log: OrderLog, models: Models, *, lang: Language) -> pd.DataFrame:
@@ -164,7 +210,11 @@ def _states(log: OrderLog, table: pd.DataFrame, models: Models) -> pd.DataFrame:
             # None of these users has an order in a complete period; those of other parts may.
             empty = {"user_id": table["user_id"].head(0), "since": np.empty(0, dtype="datetime64[us]")}
             return pd.DataFrame(empty | dict.fromkeys(("state", "next_action"), pd.Series(dtype="str")))[columns]
-    return _collected(models.lifecycle.states)[columns]
+    states = nw.from_native(models.lifecycle.states).lazy().select(*columns)
+    if log._everybody is not log:
+        ids = table["user_id"]
+        states = states.filter((nw.col("user_id") >= ids.min()) & (nw.col("user_id") <= ids.max()))
+    return _collected(nw.to_native(states))
 
 
 def _collected(native: Any) -> pd.DataFrame:
