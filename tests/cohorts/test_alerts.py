@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 import commlife as cl
+from commlife._figures import fonts
 from commlife.cohorts import CohortQuestion, CohortTable, cohort_table, retention_alerts
 from commlife.cohorts._expectation import beta_binomial_tails, expect
 from commlife.datasets import make_community
@@ -331,6 +332,21 @@ def test_the_picture(alerts):
     axes = alerts.plot(0)
     assert axes.get_title(loc="left").startswith("C01: ")
     assert alerts.plot(0, ax=axes) is axes
+
+
+def test_the_pictures_speak_chinese(world, alerts, monkeypatch):
+    monkeypatch.setattr(
+        fonts, "chinese_family", lambda: "Noto Sans CJK SC"
+    )  # the texts are meant here, not the letters
+    axes = alerts.plot(0, lang="zh")
+    assert axes.get_title(loc="left").startswith("C01：")
+    assert axes.get_xlabel() == "同期群"
+    assert "预期" in [text.get_text() for text in axes.get_legend().get_texts()]
+    axes = alerts.plot_drill(world.log, by="channel", lang="zh")
+    assert all(label.get_text().startswith("渠道: ") for label in axes.get_yticklabels())
+    assert "变化来自哪些用户" in axes.get_title(loc="left")
+    with pytest.raises(cl.ConfigError, match="lang"):
+        alerts.plot(0, lang="fr")
 
 
 def test_the_picture_of_a_drill(world, alerts):

@@ -19,6 +19,7 @@ from commlife.orders.log import need_log
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from commlife._text.labels import Language
     from commlife.orders import OrderLog
 
 __all__ = ["RetentionAlerts", "retention_alerts"]
@@ -119,14 +120,27 @@ class RetentionAlerts(Shown):
 
         return users_of_alerts(self, log, alert=alert)
 
-    def plot(self, alert: int = 0, *, ax: Axes | None = None) -> Axes:
-        """The history of an alerted cell with its interval, the newest one marked."""
+    def plot(self, alert: int = 0, *, ax: Axes | None = None, lang: Language = "en") -> Axes:
+        """The history of an alerted cell with its interval, the newest one marked.
+
+        Args:
+            alert: Row of :meth:`to_frame`.
+            ax: Where to draw; None makes a figure.
+            lang: ``"en"`` or ``"zh"``.
+        """
         from commlife.cohorts.figures import alert_history
 
-        return alert_history(self, alert, ax=ax)
+        return alert_history(self, alert, ax=ax, lang=lang)
 
     def plot_drill(
-        self, log: OrderLog, *, by: str | Sequence[str], alert: int = 0, most: int = 8, ax: Axes | None = None
+        self,
+        log: OrderLog,
+        *,
+        by: str | Sequence[str],
+        alert: int = 0,
+        most: int = 8,
+        ax: Axes | None = None,
+        lang: Language = "en",
     ) -> Axes:
         """The largest parts of :meth:`drill` as bars: what came of another rate, and what of another mix.
 
@@ -136,6 +150,7 @@ class RetentionAlerts(Shown):
             alert: Row of :meth:`to_frame`.
             most: How many parts are shown.
             ax: Where to draw; None makes a figure.
+            lang: ``"en"`` or ``"zh"``.
         """
         need_log(log, "RetentionAlerts.plot_drill")
         from commlife.cohorts.figures import drill_bars
@@ -146,7 +161,7 @@ class RetentionAlerts(Shown):
         parts = self.drill(log, by=by, alert=alert)
         sign = 1.0 if self.row(alert)["direction"] == "drop" else -1.0
         parts = parts.iloc[np.argsort((sign * parts["points"]).to_numpy(), kind="stable")]
-        return drill_bars(parts, most=most, ax=ax)
+        return drill_bars(parts, most=most, ax=ax, lang=lang)
 
     def row(self, alert: int) -> pd.Series[Any]:
         """One alert by its place in :meth:`to_frame`."""

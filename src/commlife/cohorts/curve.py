@@ -16,6 +16,8 @@ from commlife.errors import ConfigError, InsufficientDataError
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from commlife._text.labels import Language
+
 __all__ = ["RetentionCurve", "retention_curve"]
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
@@ -55,11 +57,16 @@ class RetentionCurve(Shown):
         """The curves, a copy."""
         return self.curve.copy()
 
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Points with intervals for what was seen, a line for the projection, a colour a group."""
+    def plot(self, ax: Axes | None = None, *, lang: Language = "en") -> Axes:
+        """Points with intervals for what was seen, a line for the projection, a colour a group.
+
+        Args:
+            ax: Where to draw; None makes a figure.
+            lang: ``"en"`` or ``"zh"``.
+        """
         from commlife.cohorts.figures import curve_lines
 
-        return curve_lines(self, ax=ax)
+        return curve_lines(self, ax=ax, lang=lang)
 
 
 def retention_curve(table: CohortTable, *, horizon: int = 12, holdout: int = 2, per: Per = "group") -> RetentionCurve:

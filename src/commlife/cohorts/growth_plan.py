@@ -14,6 +14,8 @@ from commlife._text.notebook import Shown
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from commlife._text.labels import Language
+
 __all__ = ["Goal", "GrowthPlan"]
 
 
@@ -60,8 +62,13 @@ class GrowthPlan(Shown):
         """The levers, a copy."""
         return self.levers.copy()
 
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Money now and planned, by lever and community."""
+    def plot(self, ax: Axes | None = None, *, lang: Language = "en") -> Axes:
+        """Money now and planned, by lever and community.
+
+        Args:
+            ax: Where to draw; None makes a figure.
+            lang: ``"en"`` or ``"zh"``.
+        """
         from commlife.cohorts.figures import plan_bars
 
-        return plan_bars(self, ax=ax)
+        return plan_bars(self, ax=ax, lang=lang)

@@ -23,6 +23,8 @@ from commlife.orders.log import need_log
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from commlife._text.labels import Language
+
 __all__ = ["CohortTable", "cohort_table", "table_of_cells"]
 
 _WIDE = ("users", "size", "value", "rate", "low", "high")
@@ -124,17 +126,18 @@ class CohortTable:
             return table
         return table.merge(self.covariates, on=[*self.question.by, "cohort"], how="left", validate="one_to_one")
 
-    def plot(self, column: str = "rate", *, group: Any = None, ax: Axes | None = None) -> Axes:
+    def plot(self, column: str = "rate", *, group: Any = None, ax: Axes | None = None, lang: Language = "en") -> Axes:
         """A heat map: cohorts down, ages across; cells that are not complete stay blank.
 
         Args:
             column: What to show: ``"rate"``, ``"users"`` or ``"value"``.
             group: The group to show where the table has several (a tuple where ``by`` names several attributes).
             ax: Where to draw; None makes a figure.
+            lang: ``"en"`` or ``"zh"``.
         """
         from commlife.cohorts.figures import heat_map
 
-        return heat_map(self, column, group=group, ax=ax)
+        return heat_map(self, column, group=group, ax=ax, lang=lang)
 
 
 def cohort_table(
