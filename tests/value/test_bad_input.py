@@ -260,3 +260,20 @@ def test_simulation_checks_its_arguments(change: dict[str, Any]) -> None:
     given: dict[str, Any] = {"model": "BetaGeo", "params": TRUE, "n_users": 5, "T": "100D"}
     with pytest.raises(ConfigError):
         simulate_summary(**{**given, **change})
+
+
+def test_a_text_is_no_number_even_alone() -> None:
+    one = good().head(1).assign(T="long")
+    with pytest.raises(SchemaError, match="not_a_number"):
+        BetaGeo().fit(one)
+    with pytest.raises(InsufficientDataError):
+        BetaGeo().fit(good().head(0).astype({"T": object}))
+
+
+def test_the_labels_of_rows_do_not_matter() -> None:
+    """A frame that was filtered or sorted carries the labels of its former rows."""
+    model, data = fitted(SPECS[0]), good().head(50)
+    told = model.p_alive(data)
+    again = model.p_alive(data.set_axis(range(1000, 950, -1)))
+    pd.testing.assert_frame_equal(again, told)
+    assert again.index.tolist() == list(range(50))

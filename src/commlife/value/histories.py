@@ -144,7 +144,7 @@ def _as_frame(data: Any, as_of: Timestamp | None, extra: Sequence[str], what: st
             f"{what} takes an OrderLog or a purchase summary as a frame with user_id, x, t_x, T (pandas, Polars, "
             f"PyArrow); seen {type(data).__name__}."
         )
-    if frame.implementation.is_pandas() and not isinstance(nw.to_native(frame).index, pd.RangeIndex):
+    if frame.implementation.is_pandas():
         return nw.from_native(nw.to_native(frame).reset_index(drop=True))
     return frame
 
