@@ -51,6 +51,17 @@ def test_fader_and_hardie_2007(survivors, alpha, beta):
     assert row["holdout_ages"] == 2
 
 
+def test_the_error_of_a_projection_is_in_points_of_the_cohort():
+    """A tenth of the cohort fewer than what came at both held-out ages: ten points more or less."""
+    regular = [1000, 631, 468, 382, 326, 289, 262, 241]
+    fewer = [*regular[:-2], regular[-2] - 100, regular[-1] - 100]
+    as_it_was, then = (
+        retention_curve(table_of({"all": [survivors]})).parameters["holdout_error"].iloc[0]
+        for survivors in (regular, fewer)
+    )
+    assert then == pytest.approx(10.0, abs=as_it_was + 1e-9)
+
+
 def test_known_lives_are_recovered_and_covered():
     rng = np.random.default_rng(4)
     age = np.arange(13)
