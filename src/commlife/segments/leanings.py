@@ -144,7 +144,7 @@ def missing_categories(ground: Ground) -> Plan:
     users = with_interval(users).join(ground.home, on="user_id", how="inner")
     rows = users.join(missable, on="_home", how="inner").filter(nw.col("high") < nw.col("base"))
     newest = bought.filter(nw.col("day") >= ground.at.as_of - ground.at.step * ground.at.width)
-    rows = rows.join(newest.select("user_id", "category").unique(), on=["user_id", "category"], how="anti")
+    rows = rows.join(newest.select("user_id", "category"), on=["user_id", "category"], how="anti")
     rows = _engine.settle(rows)
     most = rows.group_by("user_id").agg(nw.col("base").max().alias("_most"))
     best = rows.join(most, on="user_id", how="inner").filter(nw.col("base") == nw.col("_most"))
