@@ -13,6 +13,7 @@ import pytest
 
 import commlife as cl
 from commlife.coupons import Coupon
+from commlife.report import users as user_rows
 
 RULES = cl.CleaningRules(exclude_categories=("housekeeping",), max_addresses_per_user=3)
 KINDS = ("pandas", "polars", "arrow", "duckdb")
@@ -190,3 +191,20 @@ def test_nobody_who_paid_is_told(tmp_path):
     with pytest.raises(cl.InsufficientDataError):
         cl.write_user_table(log, tmp_path / "u.parquet", as_of="2025-03-01")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("budget", [None, 100.0])
+def test_a_table_in_memory_is_made_by_parts_where_the_log_is_out_of_core(community, silence, monkeypatch, budget):
+    log = make_log(community, "duckdb")
+    life = cl.Lifecycle(washout="28D").fit(log, as_of=community.as_of)
+    told = {"as_of": community.as_of, "silence": silence, "lifecycle": life, "budget": budget}
+    whole = cl.user_table(log, **told)
+    asked = []
+    before_coupons = user_rows.before_coupons
+    monkeypatch.setattr(
+        user_rows, "before_coupons", lambda part, *a, **k: asked.append(part.n_users) or before_coupons(part, *a, **k)
+    )
+    monkeypatch.setattr(user_rows, "AT_ONCE", 150)
+    pd.testing.assert_frame_equal(cl.user_table(log, **told), whole, rtol=1e-12)
+    assert len(asked) == 3
+    assert sum(asked) == log.n_users
