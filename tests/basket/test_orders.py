@@ -318,6 +318,24 @@ def test_what_was_bought_for_a_cent_or_for_nothing_is_in_the_basket_and_what_cam
     assert sorted(item for (item,) in found["itemset"]) == ["cent", "free", "tea"]
 
 
+def test_a_gift_is_a_basket_where_each_row_is_an_order():
+    frame = pd.DataFrame(
+        {"user": [1, 2, 3], "sku": ["gift", "tea", "back"], "at": "2025-03-01", "paid": [0.0, 3.0, -3.0]}
+    )
+    log = OrderLog.from_frame(frame, user_id="user", item_id="sku", ordered_at="at", amount="paid")
+    found = frequent_itemsets(log, as_of=AS_OF, min_count=1).to_frame()
+    assert sorted(item for (item,) in found["itemset"]) == ["gift", "tea"]
+
+
+def test_groups_speak_of_baskets_without_one_only_where_there_are_any():
+    frame = pd.DataFrame(
+        {"user": [1, 2], "sku": ["a", "b"], "at": "2025-03-01", "paid": 3.0, "estate": ["East", "West"]}
+    )
+    names = {"user_id": "user", "item_id": "sku", "ordered_at": "at", "amount": "paid", "community": "estate"}
+    groups = frequent_itemsets(OrderLog.from_frame(frame, **names), as_of=AS_OF, min_count=1, by="community")
+    assert repr(groups) == "ItemsetsByGroup(2 groups by community; 2 itemsets)"
+
+
 def test_a_share_that_may_be_nothing_is_told_apart_from_one_that_may_not():
     sets = frequent_itemsets([["a", "b"], ["a"]], min_count=1)
     with pytest.raises(ConfigError, match=r"min_support is a fraction in \(0, 1\]; seen 0 "):
