@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from commlife._figures import fonts
 from commlife.coupons import allocate, fairness_audit, frontier, plot_fairness, plot_frontier
 from commlife.errors import ConfigError
 
@@ -34,3 +35,17 @@ def test_an_audit_is_drawn_with_who_gets_less() -> None:
     many = pd.DataFrame({"estate": [f"e{i % 45}" for i in range(600)]})
     with pytest.raises(ConfigError, match="seen 45"):
         plot_fairness(fairness_audit(off, many))
+
+
+def test_both_speak_chinese(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        fonts, "chinese_family", lambda: "Noto Sans CJK SC"
+    )  # the texts are meant here, not the letters
+    curve = frontier([[3.0], [2.0]], [[1.0], [1.0]], budgets=[0, 1, 2])
+    assert plot_frontier(curve, lang="zh").get_xlabel() == "预算"
+    audit = fairness_audit([5, 0, 5, 0], pd.DataFrame({"tenure": ["long", "short"] * 2}))
+    axes = plot_fairness(audit, lang="zh")
+    assert axes.get_title(loc="left").startswith("2 组中有 ")
+    for draw, what in ((plot_frontier, curve), (plot_fairness, audit)):
+        with pytest.raises(ConfigError, match="lang"):
+            draw(what, lang="fr")

@@ -9,6 +9,7 @@ import pandas as pd
 
 from commlife._figures.axes import drawn, finish, new_axes
 from commlife._figures.colours import ACCENT, BAD, INK, QUIET
+from commlife._text.labels import Language, check_language
 from commlife.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -20,20 +21,52 @@ __all__ = ["plot_fairness", "plot_frontier"]
 
 #: Rows of a fairness audit that are drawn.
 MOST_ROWS = 40
+_FRONTIER = {
+    "en": {
+        "budget": "budget",
+        "value": "value of the best plan, as estimated",
+        "price": "+1 brings {price:.3g}",
+        "title": "Half of the value for {share:.0%} of the money",
+        "plan": "the plan",
+    },
+    "zh": {
+        "budget": "预算",
+        "value": "最优方案的价值（估计）",
+        "price": "预算 +1 带来 {price:.3g}",
+        "title": "用 {share:.0%} 的预算得到一半的价值",
+        "plan": "本方案",
+    },
+}
+_FAIRNESS = {
+    "en": {
+        "across": "mean discount offered on the same basket",
+        "title": "{found} of {of} groups get less than the others",
+        "below": "hatched: less, plain colour: more, grey: within chance",
+    },
+    "zh": {
+        "across": "同一购物篮的平均优惠",
+        "title": "{of} 组中有 {found} 组得到的优惠少于其他用户",
+        "below": "斜线：较少，纯色：较多，灰色：属随机波动",
+    },
+}
 
 
 @drawn
-def plot_frontier(curve: pd.DataFrame, *, plan: Allocation | None = None, ax: Axes | None = None) -> Axes:
+def plot_frontier(
+    curve: pd.DataFrame, *, plan: Allocation | None = None, ax: Axes | None = None, lang: Language = "en"
+) -> Axes:
     """Value against budget, with the price of one more unit of money.
 
     Args:
         curve: What :func:`~commlife.coupons.frontier` returned.
         plan: A plan to mark on it.
         ax: Where to draw; None: a figure of its own.
+        lang: ``"en"`` or ``"zh"``.
 
     Raises:
         ConfigError: If the frame is no frontier.
     """
+    words = _FRONTIER[check_language(lang)]
     missing = {"budget", "value", "shadow_price"} - set(_columns(curve))
     if missing:
         raise ConfigError(
@@ -43,14 +76,14 @@ def plot_frontier(curve: pd.DataFrame, *, plan: Allocation | None = None, ax: Ax
     ax.plot(curve["budget"], curve["value"], color=ACCENT, lw=2)
     ax.xaxis.set_major_formatter("{x:,.10g}")
     ax.yaxis.set_major_formatter("{x:,.10g}")
-    ax.set_xlabel("budget")
-    ax.set_ylabel("value of the best plan, as estimated")
+    ax.set_xlabel(words["budget"])
+    ax.set_ylabel(words["value"])
     ax.set_xlim(left=0)
     ax.set_ylim(bottom=0)
     shown = np.unique(np.linspace(0, len(curve) - 1, 6).astype(np.intp))[1:-1]
     for row in curve.iloc[shown].to_dict("records"):
         ax.annotate(
-            f"+1 brings {row['shadow_price']:.3g}",
+            words["price"].format(price=row["shadow_price"]),
             (row["budget"], row["value"]),
             xytext=(6, -14),
             textcoords="offset points",
@@ -59,24 +92,26 @@ def plot_frontier(curve: pd.DataFrame, *, plan: Allocation | None = None, ax: Ax
         )
     half = curve[curve["value"] >= 0.5 * curve["value"].iloc[-1]]["budget"].iloc[0]
     share = half / curve["budget"].iloc[-1] if curve["budget"].iloc[-1] > 0 else 0.0
-    title = f"Half of the value for {share:.0%} of the money"
+    title = words["title"].format(share=share)
     if plan is not None:
         ax.plot([plan.cost], [plan.value], "D", color=BAD, ms=7)
-        ax.annotate("the plan", (plan.cost, plan.value), xytext=(10, -4), textcoords="offset points", color=BAD)
+        ax.annotate(words["plan"], (plan.cost, plan.value), xytext=(10, -4), textcoords="offset points", color=BAD)
     return finish(ax, title)
 
 
 @drawn
-def plot_fairness(audit: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
+def plot_fairness(audit: pd.DataFrame, *, ax: Axes | None = None, lang: Language = "en") -> Axes:
     """The discount offered on the same basket, by level of each attribute.
 
     Args:
         audit: What :func:`~commlife.coupons.fairness_audit` returned.
         ax: Where to draw; None: a figure of its own.
+        lang: ``"en"`` or ``"zh"``.
 
     Raises:
         ConfigError: If the frame is no audit, or has more than 40 rows.
     """
+    words = _FAIRNESS[check_language(lang)]
     needed = {"attribute", "level", "users", "mean_discount", "difference", "q_value"}
     missing = needed - set(_columns(audit))
     if missing or not 0 < len(audit) <= MOST_ROWS:
@@ -100,14 +135,14 @@ def plot_fairness(audit: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     changes = np.flatnonzero(audit["attribute"].to_numpy()[1:] != audit["attribute"].to_numpy()[:-1])
     for change in changes:
         ax.axhline(change + 0.5, color=INK, lw=0.5)
-    ax.set_xlabel("mean discount offered on the same basket")
+    ax.set_xlabel(words["across"])
     found = int((clear & less).sum())
     ax.spines["left"].set_visible(False)
     ax.tick_params(left=False)
     return finish(
         ax,
-        f"{found} of {len(audit)} groups get less than the others",
-        below="hatched: less, plain colour: more, grey: within chance",
+        words["title"].format(found=found, of=len(audit)),
+        below=words["below"],
     )
 
 

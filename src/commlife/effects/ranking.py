@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
+    from commlife._text.labels import Language
+
 __all__ = ["Ranking", "rank_quality"]
 
 #: Points of the curve that is kept.
@@ -87,11 +89,16 @@ class Ranking(Shown):
         ]
         return pd.DataFrame(rows, columns=["measure", "value", "low", "high"])
 
-    def plot(self, *, ax: Axes | None = None) -> Axes:
-        """The gain curve with its band, against treating at random."""
+    def plot(self, *, ax: Axes | None = None, lang: Language = "en") -> Axes:
+        """The gain curve with its band, against treating at random.
+
+        Args:
+            ax: Where to draw; None makes a figure.
+            lang: ``"en"`` or ``"zh"``.
+        """
         from commlife.effects.figures import gain_curve
 
-        return gain_curve(self, ax=ax)
+        return gain_curve(self, ax=ax, lang=lang)
 
     def __repr__(self) -> str:
         return (

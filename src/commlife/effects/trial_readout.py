@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
+    from commlife._text.labels import Language
     from commlife.orders import OrderLog
 
 __all__ = ["Assignment", "Readout", "readout"]
@@ -127,11 +128,20 @@ class Readout:
         names = ["arm", "promised", "realised", "realised_low", "realised_high", "share", "share_low", "share_high"]
         return pd.DataFrame(rows, columns=names)
 
-    def plot(self, metric: str = "margin", *, by: str | None = None, ax: Axes | None = None) -> Axes:
-        """A forest plot of one metric: each arm's effect and interval, in all and by the levels of one column."""
+    def plot(
+        self, metric: str = "margin", *, by: str | None = None, ax: Axes | None = None, lang: Language = "en"
+    ) -> Axes:
+        """A forest plot of one metric: each arm's effect and interval, in all and by the levels of one column.
+
+        Args:
+            metric: The metric.
+            by: A column whose levels are shown apart.
+            ax: Where to draw; None makes a figure.
+            lang: ``"en"`` or ``"zh"``.
+        """
         from commlife.effects.figures import forest
 
-        return forest(self, metric, by=by, ax=ax)
+        return forest(self, metric, by=by, ax=ax, lang=lang)
 
     def __repr__(self) -> str:
         whole = self.money[self.money["by"].isna()]
