@@ -292,7 +292,8 @@ def bounded(
     """The same plan, before it is brought into this process: its rows are counted, told, and refused if too many.
 
     Frames whose rows are here already (pandas, PyArrow, any eager one) are not counted. A Polars plan is computed in
-    this process in any case: no further than to the first row too many.
+    this process in any case, and refused before its rows are made into another kind of table. (Asked for the first of
+    its rows alone, groups of few rows end the process on Polars 1.20.)
 
     Raises:
         EngineError: If a lazy engine holds more rows than a process should take.
@@ -300,13 +301,11 @@ def bounded(
     kind = frame.implementation
     if isinstance(frame, nw.DataFrame) or kind in _AT_HAND:
         return frame.lazy()
-    is_polars = kind is nw.Implementation.POLARS
-    frame = settle(frame.head(MOST_COLLECTED + 1) if is_polars else frame)
+    frame = settle(frame)
     rows, name = count_rows(frame), KINDS.get(kind, str(kind))
     if rows > MOST_COLLECTED:
-        seen = f"more than {MOST_COLLECTED:,}" if is_polars else f"{rows:,}"
         raise EngineError(
-            f"{call} is finished in this process, and would bring {seen} rows of {name} here; at most "
+            f"{call} is finished in this process, and would bring {rows:,} rows of {name} here; at most "
             f"{MOST_COLLECTED:,} are taken. {way_out}"
         )
     _log.info("%s brings %d rows of %s into this process", call, rows, name)
