@@ -18,6 +18,8 @@ from commlife.value import (
     ModifiedBetaGeo,
     ParetoNBD,
     ShiftedBetaGeo,
+    bootstrap,
+    frequency_check,
     lifetime_value,
     simulate_summary,
 )
@@ -277,3 +279,9 @@ def test_the_labels_of_rows_do_not_matter() -> None:
     again = model.p_alive(data.set_axis(range(1000, 950, -1)))
     pd.testing.assert_frame_equal(again, told)
     assert again.index.tolist() == list(range(50))
+
+
+def test_the_least_that_may_be_asked_for_is_one() -> None:
+    data = good().head(400)
+    assert len(bootstrap(SPECS[0], data, n_samples=1, seed=1)) == 1
+    assert len(frequency_check(fitted(SPECS[0]), data, most=1).table) == 2
