@@ -35,6 +35,7 @@ BY_ITSELF = {
     "datasets/complete_journey.py": (2, "open data, of a known size"),
     "basket/_baskets.py": (1, "an eager frame by then: bounded() stands a line above"),
     "basket/_fpgrowth.py": (2, "a row an item; a row an itemset, counted before against max_itemsets"),
+    "report/users.py": (1, "no plan: Python's own garbage, between parts of the users"),
     "report/parts.py": (1, "a part of the users, from a file of its own"),
     "_engine/frames.py": (3, "the rule itself"),
     "_engine/spark.py": (1, "one batch of rows, on a worker"),

@@ -151,6 +151,7 @@ def _each_part(log: OrderLog, models: Models, bounds: list[user_rows.Bounds], la
     for bound, part, table in user_rows.tables(log, models, bounds, lang):
         plan = models.policy.plan(user_rows.for_policy(table, part, models), lang=lang)
         decided = user_rows.with_coupons(table, plan.users.set_index("user_id"))
+        del part
         yield user_rows.finished(decided, _between(aside, bound), log, models, lang=lang)
 
 
@@ -177,6 +178,7 @@ def _written_twice(
     def waiting() -> Iterator[pd.DataFrame]:
         for _, part, table in user_rows.tables(log, models, bounds, lang):
             asked.append(user_rows.for_policy(table, part, models))
+            del part
             yield table
 
     waits = beside.with_name(f"{beside.name}.waits")

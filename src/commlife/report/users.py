@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import warnings
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -38,7 +39,7 @@ __all__ = [
 #: Reasons of cleaning rules that take a user out whole, and the segment that she gets.
 SET_ASIDE_SEGMENTS = {"proxy_buyer": "proxy_buyer", "excluded_category": "service_buyer"}
 #: Payers whose rows are made at once where the log lies out of core.
-AT_ONCE = 250_000
+AT_ONCE = 100_000
 #: Ids from which (None: no bound) to below which a part of the users reaches.
 Bounds = tuple[Any, Any]
 #: Columns of whole numbers, null for users who were set aside.
@@ -119,6 +120,7 @@ def build(log: OrderLog, models: Models, *, budget: float | None, lang: Language
     for _, part, rows in tables(log, models, bounds, lang):
         made.append(rows)
         asked.append(for_policy(rows, part, models))
+        del part
     table = pd.concat(made, ignore_index=True)
     made.clear()
     plan = models.policy.plan(pd.concat(asked, ignore_index=True), budget=budget, lang=lang)
@@ -155,6 +157,11 @@ def tables(
             with _engine.scope():
                 table = before_coupons(part, models, lang=lang)
         yield bound, part, table
+        if part is not log:
+            # What was settled for this part goes before the next one is read; frames of engines refer to each other.
+            part._memory.clear()
+            del part, table
+            gc.collect()
 
 
 def before_coupons(log: OrderLog, models: Models, *, lang: Language) -> pd.DataFrame:
