@@ -141,12 +141,12 @@ def test_intervals_of_totals_do_not_ask_in_which_unit_a_covariate_comes(model: A
     rng = np.random.default_rng(2)
     spent = rng.gamma(6.0 * summary["x"].clip(lower=1)) / summary["x"].clip(lower=1) / rng.gamma(4.0, 1 / 15.0, 1500)
     summary = summary.assign(m_x=np.where(summary["x"] > 0, spent, np.nan))
-    tenths = summary.assign(km=10.0 * summary["km"])
+    metres = summary.assign(km=1000.0 * summary["km"])
     spend = GammaGamma().fit(summary)
     names = ["value", "se_parameters", "se_chance", "low", "high"]
     one, other = (
         value_totals(model(**COVARIATES).fit(data), spend, data, horizon="91D").table[names].iloc[-1]
-        for data in (summary, tenths)
+        for data in (summary, metres)
     )
     assert (one > 0).all()
     assert other.to_numpy() == pytest.approx(one.to_numpy(), rel=1e-3)

@@ -263,15 +263,15 @@ def _by_parameters(fitted: FittedPurchaseModel, before: Summary, seen: Summary, 
     p, stratum = fitted._strata(before)
     strata, covariances = fitted._errors(len(before), stratum)
     slopes = [
-        (predictions.under(up).purchases(days) - predictions.under(down).purchases(days)) / (2 * _STEP)
-        for up, down in fitted._moved(before, p, _STEP)
+        (predictions.under(up).purchases(days) - predictions.under(down).purchases(days)) / apart
+        for up, down, apart in fitted._moved(before, p, _STEP)
     ]
     width = len(covariances)
     sums = np.stack([np.bincount(known * width + strata, slope, n * width).reshape(n, width) for slope in slopes])
     if len(seen):
         p, stratum = fitted._strata(seen)
         strata, _ = fitted._errors(len(seen), stratum)
-        for j, (up, down) in enumerate(fitted._moved(seen, p, _STEP)):
+        for j, (up, down, apart) in enumerate(fitted._moved(seen, p, _STEP)):
             high, low = (_from_the_start(fitted, moved, stratum, seen)[0] for moved in (up, down))
-            sums[j, len(_FROM)] += np.bincount(strata, (high - low) / (2 * _STEP), width)
+            sums[j, len(_FROM)] += np.bincount(strata, (high - low) / apart, width)
     return np.asarray(np.einsum("igs,sij,jhs->gh", sums, covariances, sums, optimize=True), dtype=np.float64)

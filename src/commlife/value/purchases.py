@@ -277,13 +277,23 @@ class FittedPurchaseModel(Fitted):
             return base * np.exp(self._shift(design.values, np.array(self.effects.values))), design.stratum
         return base, None
 
-    def _moved(self, summary: Summary, p: Array, step: float) -> list[tuple[Array, Array]]:
-        """Parameters of the strata with each log parameter, then each coefficient, moved up and down."""
-        axes = [np.eye(len(p))[:, [j]] * step for j in range(len(p))]
+    def _moved(self, summary: Summary, p: Array, step: float) -> list[tuple[Array, Array, float]]:
+        """Parameters of the strata with each log parameter and coefficient moved up and down, and how far apart.
+
+        A coefficient moves by ``step`` over the size of its covariate: in metres or kilometres, the parameters of a
+        usual user move by as much.
+        """
+        steps, axes = [step] * len(p), [np.eye(len(p))[:, [j]] * step for j in range(len(p))]
         if self.effects is not None:
-            values = read_covariates(summary, self.spec.covariates, type(self).__name__).values
-            axes += [self._shift(values, step * row) for row in np.eye(len(self.effects.values))]
-        return [(p * np.exp(axis), p * np.exp(-axis)) for axis in axes]
+            names = self.spec.covariates
+            values = read_covariates(summary, names, type(self).__name__).values
+            sizes = np.sqrt((values**2).mean(axis=0)) if len(values) else np.ones(len(names))
+            sizes = np.where(sizes > 0, sizes, 1.0)
+            effects = effects_of(self.kernel, self.spec.purchase_covariates, self.spec.dropout_covariates)
+            own = [step / float(sizes[list(names).index(name)]) for _, name in effects]
+            axes += [self._shift(values, row) for row in np.diag(own)]
+            steps += own
+        return [(p * np.exp(axis), p * np.exp(-axis), 2.0 * wide) for axis, wide in zip(axes, steps, strict=True)]
 
     def _errors(self, users: int, stratum: Index | None) -> tuple[Index, Array]:
         """Covariances of the log parameters (and coefficients), and which one holds for each user."""

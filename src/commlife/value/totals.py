@@ -163,8 +163,8 @@ def value_totals(
             predictions.under(up).discounted_purchases(terms.days, terms.discount)
             - predictions.under(down).discounted_purchases(terms.days, terms.discount)
         )
-        / (2.0 * _STEP)
-        for up, down in purchases._moved(summary, p, _STEP)
+        / apart
+        for up, down, apart in purchases._moved(summary, p, _STEP)
     ]
     of_spend = [terms.margin * orders * (up - down) / (2.0 * _STEP) for up, down in spend._moved(summary, _STEP)]
     n = len(labels)
