@@ -410,7 +410,8 @@ class OrderLog:
         if frame is None:
             # Threads share a log: what one of them puts down another may tidy away before it is picked up again.
             frame = make()
-            for old in [held for held in list(self._memory) if held[0] == key[0]][: 1 - most]:
+            held = [each for each in list(self._memory) if each[0] == key[0]]
+            for old in held[: max(len(held) + 1 - most, 0)]:
                 self._memory.pop(old, None)
             self._memory[key] = frame
         return frame
