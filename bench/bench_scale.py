@@ -613,7 +613,8 @@ def core(orders: int, limit_mb: int, tasks: list[str], folder: Path) -> None:
         cells = [task]
         figures = (("cpu", 1.0, 1), ("wall", 1.0, 1), ("mb", 1.0, 0), ("cpu", orders / 1e6, 2))
         for name, unit, digits in figures:
-            cells += ["did not end" if each is None else f"{each[name] / unit:.{digits}f}" for each in (ours, hand)]
+            missing = "did not end" if task in TASKS else "not written"
+            cells += [missing if each is None else f"{each[name] / unit:.{digits}f}" for each in (ours, hand)]
         lines.append("| " + " | ".join(cells) + " |")
         print(lines[-1], flush=True)
     told = f"{orders:,} orders, {held_to(limit_mb)[1]}, DuckDB to {CORE_LIMIT}"

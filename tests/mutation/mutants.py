@@ -165,16 +165,20 @@ def kinds(root: Path, paths: Iterable[str]) -> Counter[str]:
     return Counter(place.operator for path in paths for place in _places(root, path)[1])
 
 
-def sample(root: Path, paths: Iterable[str], size: int, seed: int) -> Iterator[Mutant]:
+def sample(root: Path, paths: Iterable[str], size: int, seed: int, *, uniform: bool = False) -> Iterator[Mutant]:
     """A sample of the mutants of some files, each file by its share (at least one).
 
-    The same files, size and seed give the same mutants, in the order of the files and their lines.
+    ``uniform`` draws every mutant with the same chance, so that the share killed of the sample is that of all. Else at
+    most half are of the plentiful kinds, which is harder on the tests and finds more of their holes. The same files,
+    size and seed give the same mutants, in the order of the files and their lines.
     """
     parsed = {path: _places(root, path) for path in sorted(paths)}
     total = sum(len(places) for _, places in parsed.values())
     for path, (module, places) in parsed.items():
         share = min(len(places), max(1, round(size * len(places) / total)))
-        for place in _drawn(places, share, random.Random(f"{seed} {path}")):
+        dice = random.Random(f"{seed} {path}")
+        drawn = sorted(dice.sample(places, share), key=places.index) if uniform else _drawn(places, share, dice)
+        for place in drawn:
             before, after = (" ".join(module.code_for_node(code).split()) for code in (place.node, place.change))
             source = module.deep_replace(place.node, place.change).code
             where = module.code.splitlines()[place.line - 1].strip()

@@ -95,7 +95,7 @@ def _try(title: str, files: list[str], tests: list[str], args: argparse.Namespac
     _control(reach, files)
     dead, judged = _dead(out / f"{title}.jsonl") if args.again else set(), _judged()
     # Shuffled, so that the first of them, if time runs out, are a sample too.
-    dealt = list(sample(ROOT, files, args.sample, args.seed))
+    dealt = list(sample(ROOT, files, args.sample, args.seed, uniform=args.uniform))
     random.Random(args.seed).shuffle(dealt)
     began, fates = time.monotonic(), Counter()
     with (out / f"{title}.jsonl").open("w", encoding="utf-8") as record:
@@ -196,6 +196,7 @@ def main() -> int:
     )
     parser.add_argument("--seconds", type=float, default=float("inf"), help="begin no further mutant after so long")
     parser.add_argument("--quick", action="store_true", help="the small form that CI runs")
+    parser.add_argument("--uniform", action="store_true", help="every mutant with the same chance, whatever its kind")
     parser.add_argument("--again", action="store_true", help="try those alone that lived the last time")
     parser.add_argument("--tests", nargs="*", default=[], help="these tests instead of the room's own")
     parser.add_argument("--out", type=Path, default=ROOT / ".venv" / "mutation")
