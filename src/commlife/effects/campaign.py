@@ -107,17 +107,21 @@ class CampaignReadout:
                 told.append(f"{name}: {said}")
         return told
 
-    def plot(self, outcome: str = "gmv") -> Figure:
+    def plot(self, outcome: str = "gmv", *, lang: str = "en") -> Figure:
         """What came against the synthetic control, and the gap among the placebos' gaps.
 
         Args:
             outcome: One of the outcomes that were judged.
+            lang: ``"en"`` or ``"zh"``.
+
+        Raises:
+            ConfigError: If the outcome was not judged, or the language is none of ours.
         """
         from commlife.effects._campaign_figure import readout_figure
 
         if outcome not in self.effects["outcome"].tolist():
             raise ConfigError.unknown_name("plot: the outcome", outcome, self.effects["outcome"].tolist())
-        return readout_figure(self, outcome)
+        return readout_figure(self, outcome, lang=check_language(lang))
 
 
 def campaign_readout(
