@@ -52,7 +52,7 @@ def test_no_writer_leaves_half_a_result(tmp_path, pressure):
     assert done.returncode == 0, done.stderr[-2000:]
     answer = json.loads(done.stdout)
     assert answer["beside"] == []
-    assert len(answer["told"]) == 9
+    assert len(answer["told"]) == 10
     for name, told in answer["told"].items():
         kind, words = told["error"]
         assert told["stands"], name

@@ -203,4 +203,4 @@ def test_the_stubs_hold_every_public_name():
     for name in ("RFM", "cohort_table", "BetaGeo", "qini", "OrderLog", "user_table"):
         assert f"import {name} as {name}\n" in text["__init__.pyi"]
     assert "def from_frame(cls, frame, *, user_id, ordered_at, amount" in text["orders.pyi"]
-    assert "def check_adapter(adapter): ..." in text["testing.pyi"]
+    assert "def check_adapter(adapter, *, columns" in text["testing.pyi"]
