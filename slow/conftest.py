@@ -13,6 +13,9 @@ SETTINGS = {
     "spark.sql.shuffle.partitions": "2",
     "spark.sql.session.timeZone": "UTC",
     "spark.driver.memory": "3g",
+    # More workers asked for than there are slots: look twice, and not forty times at fifteen seconds.
+    "spark.scheduler.barrier.maxConcurrentTasksCheck.interval": "1s",
+    "spark.scheduler.barrier.maxConcurrentTasksCheck.maxFailures": "2",
     # A few hundred rows: compiling each step to bytecode, and planning it again between shuffles, costs seconds each.
     "spark.sql.adaptive.enabled": "false",
     "spark.sql.codegen.wholeStage": "false",
