@@ -59,3 +59,10 @@ def test_a_ladder_rises(tiers) -> None:
 def test_a_ladder_wants_an_amount(amount) -> None:
     with pytest.raises(ConfigError, match="amount"):
         ThresholdLadder(tiers=("30:5",)).discount(amount)
+
+
+@pytest.mark.parametrize("tiers", [("30:5", "30:6"), ("30:5", "40:5")])
+def test_a_ladder_whose_steps_are_level_is_refused(tiers):
+    """Of two discounts at one threshold nobody could say which; a dearer step that gives no more is none."""
+    with pytest.raises(ConfigError, match="tiers rise in both numbers"):
+        ThresholdLadder(tiers=tiers)

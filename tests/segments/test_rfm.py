@@ -376,6 +376,8 @@ def test_days_and_orders_below_zero_are_refused_and_money_below_zero_is_not(name
     assert rfm.score(**values).m_score == 1
     with pytest.raises(cl.ConfigError, match=f"{name} is 0 or more; seen -1"):
         rfm.score(**values | {name: -1})
+    # Whoever ordered today, and whoever has no order that counts, has a score.
+    assert rfm.score(**values | {name: 0}).rfm_code
 
 
 def test_a_missing_column_is_told():
