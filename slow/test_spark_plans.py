@@ -11,7 +11,7 @@ import pytest
 import commlife as cl
 import every_call
 from commlife import _engine
-from commlife._engine import frames
+from commlife._engine import spark as words
 from commlife.features.flows import activity_runs
 from commlife.features.summary import summary_plan
 from commlife.features.users import own_attributes, payers
@@ -29,8 +29,8 @@ def town():
 def seen(monkeypatch):
     """Every plan that is settled on the way, in order."""
     plans = []
-    settled = frames._held_by_spark
-    monkeypatch.setattr(frames, "_held_by_spark", lambda native: plans.append(native) or settled(native))
+    settled = words.held
+    monkeypatch.setattr(words, "held", lambda frame: plans.append(nw.to_native(frame)) or settled(frame))
     return plans
 
 
